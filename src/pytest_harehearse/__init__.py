@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Failover rehearsals as pytest tests."""

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""Everything that happens in a run, as typed events on one append-only stream.
+
+What is shown or judged later is computed from these and the attempts, never from live objects. Times are monotonic
+seconds of the runner; ``RunStarted`` carries the anchor that turns them into wall-clock time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from pytest_harehearse.clock import now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened at ``t`` (monotonic seconds)."""
+
+    t: float = field(default_factory=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """First line of a run: who runs what, and the clock anchor."""
+
+    run: str
+    version: str
+    wall: float
+    argv: list[str]
+    python: str
+    host: str
+    store: str
+    schema: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """Last line of a run that was not killed."""
+
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOpened(Event):
+    """A cluster was selected and reached: its kind, manager, nodes and what the lab said while coming up."""
+
+    cluster: str
+    kind: str
+    manager: str
+    provider: str | None
+    nodes: list[str]
+    lab_up_s: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalStarted(Event):
+    """One test on one cluster begins; ``limits`` are those it will be judged by (seconds or counts)."""
+
+    rehearsal: str
+    nodeid: str
+    title: str
+    cluster: str
+    limits: dict[str, float] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalFinished(Event):
+    """The test body ended; ``outcome`` is passed, failed or unknown."""
+
+    rehearsal: str
+    outcome: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionStarted(Event):
+    """Something was done to the cluster: a switchover, a fault, its undo."""
+
+    rehearsal: str
+    action: str
+    name: str
+    target: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFinished(Event):
+    """The end of the action with the same ``action`` id; ``outcome`` is done, failed or unknown."""
+
+    rehearsal: str
+    action: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitStarted(Event):
+    """A wait with its deadline in seconds begins."""
+
+    rehearsal: str
+    wait: str
+    what: str
+    within: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitFinished(Event):
+    """The wait ended; ``last_seen`` is the state at its end."""
+
+    rehearsal: str
+    wait: str
+    outcome: str
+    last_seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleSeen(Event):
+    """A node's role changed between two polls: ``after`` is the last poll that saw the old role."""
+
+    rehearsal: str
+    node: str
+    role: str
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterStarted(Event):
+    """The meter process began to ask the services; each of ``services`` names its attempts file."""
+
+    rehearsal: str
+    meter: str
+    services: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterFinished(Event):
+    """The meter ended; ``problem`` is set when it did not end by itself."""
+
+    rehearsal: str
+    meter: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritesAudited(Event):
+    """Every numbered write was looked up; counts, and the first lost numbers."""
+
+    rehearsal: str
+    service: str
+    acked: int
+    failed: int
+    unknown: int
+    lost: list[int]
+    unknown_present: int
+    duplicates: int
+    largest_hole_s: float
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted(Event):
+    """A note by the test's author."""
+
+    rehearsal: str
+    text: str
+
+
+KINDS: Final[dict[str, type[Event]]] = {
+    kind.__name__: kind
+    for kind in (
+        RunStarted, RunFinished, ClusterOpened, RehearsalStarted, RehearsalFinished, ActionStarted, ActionFinished,
+        WaitStarted, WaitFinished, RoleSeen, MeterStarted, MeterFinished, WritesAudited, Noted,
+    )
+}  # fmt: skip
+
+
+def encode(event: Event) -> str:
+    """Return the event as one line of JSON, its type first."""
+    return json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}, ensure_ascii=False)
+
+
+def decode(line: str) -> Event | None:
+    """Return the event of a line; None for a kind of event this version does not know.
+
+    Raises:
+        ValueError: when the line is not an event at all (torn by a kill, or damaged).
+    """
+    data = json.loads(line)
+    if not isinstance(data, dict) or "event" not in data:
+        raise ValueError(f"not an event: {line[:80]!r}")
+    kind = KINDS.get(str(data.pop("event")))
+    if kind is None:
+        return None
+    known = {f.name for f in dataclasses.fields(kind)}
+    try:
+        return kind(**{key: value for key, value in data.items() if key in known})
+    except TypeError as error:
+        raise ValueError(f"not a {kind.__name__}: {error}") from error
+
+
+class EventLog:
+    """Appends events to ``events.jsonl``; each line is handed to the kernel at once, so a killed run loses none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file: TextIO | None = path.open("a", encoding="utf-8")
+
+    def write(self, event: Event) -> None:
+        """Append one event.
+
+        Raises:
+            OSError: when the disk is full or gone; an event that cannot be kept must not pass unnoticed.
+        """
+        line = encode(event) + "\n"
+        with self._lock:
+            if self._file is None:
+                raise OSError(f"{self.path} is closed; the event {type(event).__name__} came too late")
+            self._file.write(line)
+            self._file.flush()
+
+    def close(self) -> None:
+        """Bring the stream to disk and close it; a second call does nothing."""
+        with self._lock:
+            if self._file is not None:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+                self._file = None
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Yield the events of a run; a torn last line (the run was killed while writing) is left out.
+
+    Raises:
+        ValueError: when a line before the last cannot be read: the file was damaged, and a number from it cannot be
+            trusted.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            event = decode(line)
+        except ValueError as error:
+            if number == len(lines):
+                return
+            raise ValueError(f"{path}:{number}: {error}") from error
+        if event is not None:
+            yield event

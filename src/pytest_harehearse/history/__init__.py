@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Run directories, read back as plain data."""

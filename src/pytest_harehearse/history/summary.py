@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""What a run came to, as plain data: the content of ``run.json`` and the only input of every report.
+
+All times are monotonic seconds of the runner unless named ``…_at`` (ISO 8601, UTC); all lengths are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from pytest_harehearse.clock import Anchor
+from pytest_harehearse.probes.interruption import Outage
+
+SCHEMA: Final = 1
+
+
+class Verdict(StrEnum):
+    """Of a rehearsal or a run. Worst wins: failed over unknown over unfinished over passed."""
+
+    PASSED = "passed"
+    UNFINISHED = "unfinished"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """Return the worst of the verdicts; of none, unknown: nothing was proved."""
+    order = list(Verdict)
+    return max(verdicts, key=order.index) if verdicts else Verdict.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSummary:
+    """One limit beside what was measured. ``unit`` is "s" or "writes"; ``upper`` None with ``lower``: at least that."""
+
+    name: str
+    limit: float
+    lower: float | None
+    upper: float | None
+    unit: str
+    verdict: Verdict
+    #: One sentence: what it was measured on, or why it is unknown.
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyBucket:
+    """Response times of the successes sent in one slice of time, for drawing; seconds."""
+
+    t: float
+    low: float
+    median: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WritesSummary:
+    """The audit of numbered writes. ``problem``: why it could not be made (then every count is unproved)."""
+
+    acked: int
+    failed: int
+    unknown: int
+    lost: tuple[int, ...]
+    unknown_present: int
+    duplicates: int
+    largest_hole_s: float
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSummary:
+    """One service in one watch. ``target`` is its URL without secrets; ``file`` is relative to the run directory."""
+
+    name: str
+    probe: str
+    mode: str
+    target: str
+    every: float
+    timeout: float
+    began: float
+    ended: float
+    attempts: int
+    not_sent: int
+    valid: bool
+    reason: str | None
+    outages: tuple[Outage, ...]
+    total_lower: float
+    total_upper: float | None
+    errors: dict[str, int]
+    latency: tuple[LatencyBucket, ...]
+    file: str
+    writes: WritesSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An action or a wait on the timeline; ``end`` None: the run was killed meanwhile."""
+
+    kind: str  # switchover, fault, undo, wait
+    label: str
+    start: float
+    end: float | None
+    outcome: str  # done, failed, unknown; unfinished without an end
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSpan:
+    """A node held a role from ``start`` to ``end``; the change came at most ``uncertainty`` seconds before ``start``."""
+
+    node: str
+    role: str
+    start: float
+    end: float
+    uncertainty: float
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalSummary:
+    """One test on one cluster. ``id`` is safe as an HTML anchor and file name."""
+
+    id: str
+    nodeid: str
+    name: str
+    title: str
+    cluster: str
+    kind: str
+    verdict: Verdict
+    #: Why it is not passed; None when it is.
+    reason: str | None
+    start: float
+    end: float
+    limits: tuple[LimitSummary, ...]
+    services: tuple[ServiceSummary, ...]
+    actions: tuple[Span, ...]
+    roles: tuple[RoleSpan, ...]
+    notes: tuple[str, ...]
+    #: The command that repeats it.
+    again: str
+
+    @property
+    def t0(self) -> float:
+        """Zero of the timeline: the first action, else the start."""
+        strikes = [span.start for span in self.actions if span.kind != "wait"]
+        return min(strikes, default=self.start)
+
+    @property
+    def worst_service(self) -> ServiceSummary | None:
+        """The service users felt most: an unsound one first, then an open interruption, then the largest upper bound."""
+
+        def rank(service: ServiceSummary) -> tuple[bool, bool, float]:
+            return (not service.valid, service.total_upper is None, service.total_upper or service.total_lower)
+
+        return max(self.services, key=rank, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSummary:
+    """A cluster of the run; ``kind`` is lab or production."""
+
+    id: str
+    kind: str
+    manager: str
+    provider: str | None
+    nodes: tuple[str, ...]
+    lab_up_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One pytest session."""
+
+    run: str
+    version: str
+    python: str
+    host: str
+    argv: tuple[str, ...]
+    anchor: Anchor
+    started_at: str
+    finished_at: str | None
+    duration: float
+    verdict: Verdict
+    clusters: tuple[ClusterSummary, ...]
+    rehearsals: tuple[RehearsalSummary, ...]
+    #: The command that repeats the run.
+    again: str
+    #: What could not be read of the run directory.
+    problems: tuple[str, ...] = ()
+    schema: int = field(default=SCHEMA)

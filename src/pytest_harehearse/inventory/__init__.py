@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""harehearse.toml → environments, clusters, nodes, services."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Create, find and remove environments to rehearse in."""

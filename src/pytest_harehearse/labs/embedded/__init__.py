@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The embedded lab: real servers from wheels, as processes on loopback."""

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""One ask of a service, and how it is written down.
+
+An attempts file is JSON lines: a header object, then one compact array an attempt, then one object a stall of the
+meter itself (``{"stall": [from, to]}``) and an ``{"end": …}`` object when the meter ended by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """How one attempt ended. Only ``OK`` is evidence that the service was up."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    RESET = "reset"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    WRONG = "wrong answer"
+    READ_ONLY = "read-only"
+    ERROR = "error"
+    #: The question itself was wrong (password, database, name): no evidence about the service either way.
+    MISCONFIGURED = "misconfigured"
+    #: The meter could not send it in time: no evidence.
+    NOT_SENT = "not sent"
+    #: The meter itself was stalled meanwhile: no evidence.
+    UNKNOWN = "unknown"
+
+    @property
+    def up(self) -> bool:
+        """True when the attempt proves that the service was served."""
+        return self is Outcome.OK
+
+    @property
+    def down(self) -> bool:
+        """True when the attempt proves that the service was not served."""
+        return self not in _NO_EVIDENCE and not self.up
+
+
+_NO_EVIDENCE = frozenset({Outcome.MISCONFIGURED, Outcome.NOT_SENT, Outcome.UNKNOWN})
+
+
+class Write(StrEnum):
+    """What is known about one numbered write."""
+
+    ACKED = "acked"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One ask. Times are monotonic seconds: when it was due, sent and finished."""
+
+    n: int
+    due: float
+    sent: float
+    done: float
+    outcome: Outcome
+    #: Which node answered, as far as the probe can tell.
+    by: str = ""
+    #: The error as the client saw it, for people.
+    error: str = ""
+    #: For probes that write: the fate of write number ``n``.
+    write: Write | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsFile:
+    """What an attempts file says: header, attempts in the order sent, stalls, and whether it was ended properly."""
+
+    header: dict[str, Any]
+    attempts: tuple[Attempt, ...]
+    stalls: tuple[tuple[float, float], ...] = ()
+    #: Monotonic end of the measurement; the last attempt's end when the meter was killed.
+    ended: float | None = None
+    complete: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+
+def encode_attempt(attempt: Attempt) -> str:
+    """Return the attempt as one line (times in microseconds resolution)."""
+    row = [
+        attempt.n,
+        round(attempt.due, 6),
+        round(attempt.sent, 6),
+        round(attempt.done, 6),
+        attempt.outcome.value,
+        attempt.by,
+        attempt.error,
+        attempt.write.value if attempt.write else None,
+    ]
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_attempt(row: list[Any]) -> Attempt:
+    """Read one row back.
+
+    Raises:
+        ValueError: when the row is not an attempt.
+    """
+    try:
+        n, due, sent, done, outcome, by, error, write = row
+        return Attempt(
+            int(n), float(due), float(sent), float(done), Outcome(outcome), by, error, Write(write) if write else None
+        )
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"not an attempt: {row!r}: {problem}") from problem
+
+
+def read_attempts(path: Path) -> AttemptsFile:
+    """Read an attempts file, also one whose meter was killed while writing its last line.
+
+    Raises:
+        ValueError: when a line before the last is damaged, or the header is missing.
+    """
+    header: dict[str, Any] | None = None
+    attempts: list[Attempt] = []
+    stalls: list[tuple[float, float]] = []
+    notes: list[str] = []
+    ended: float | None = None
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            value = json.loads(line)
+            if isinstance(value, list):
+                attempts.append(decode_attempt(value))
+            elif "stall" in value:
+                stalls.append((float(value["stall"][0]), float(value["stall"][1])))
+            elif "end" in value:
+                ended = float(value["end"])
+            elif "note" in value:
+                notes.append(str(value["note"]))
+            elif header is None:
+                header = value
+            else:
+                raise ValueError(f"unknown line {line[:80]!r}")
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"{path}:{number}: {error}") from error
+    if header is None:
+        raise ValueError(f"{path}: no header; the meter did not begin to measure")
+    attempts.sort(key=lambda a: (a.sent, a.n))
+    last = max((a.done for a in attempts), default=None)
+    return AttemptsFile(
+        header, tuple(attempts), tuple(stalls), ended if ended is not None else last, ended is not None, tuple(notes)
+    )

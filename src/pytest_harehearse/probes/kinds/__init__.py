@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""One file a kind of probe."""
