@@ -7,42 +7,15 @@ All times are monotonic seconds of the runner unless named ``…_at`` (ISO 8601,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from pytest_harehearse.clock import Anchor
 from pytest_harehearse.probes.interruption import Outage
+from pytest_harehearse.rehearsal.verdict import LimitSummary as LimitSummary
+from pytest_harehearse.rehearsal.verdict import Verdict as Verdict
+from pytest_harehearse.rehearsal.verdict import worst as worst
 
 SCHEMA: Final = 1
-
-
-class Verdict(StrEnum):
-    """Of a rehearsal or a run. Worst wins: failed over unknown over unfinished over passed."""
-
-    PASSED = "passed"
-    UNFINISHED = "unfinished"
-    UNKNOWN = "unknown"
-    FAILED = "failed"
-
-
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """Return the worst of the verdicts; of none, unknown: nothing was proved."""
-    order = list(Verdict)
-    return max(verdicts, key=order.index) if verdicts else Verdict.UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class LimitSummary:
-    """One limit beside what was measured. ``unit`` is "s" or "writes"; ``upper`` None with ``lower``: at least that."""
-
-    name: str
-    limit: float
-    lower: float | None
-    upper: float | None
-    unit: str
-    verdict: Verdict
-    #: One sentence: what it was measured on, or why it is unknown.
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)

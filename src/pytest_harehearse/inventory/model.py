@@ -15,7 +15,7 @@ class Node:
     """A member of a cluster; ``url`` says how it is reached (None: the lab knows)."""
 
     name: str
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Service:
     #: http, tcp, postgresql … : a kind of probe.
     probe: str
     #: URL with any secret in it; never shown as it stands, see ``probes.kinds``.
-    url: str
+    url: str = field(repr=False)
     mode: Literal["read", "write"] = "read"
     every: float = 0.02
     timeout: float = 0.06
@@ -80,6 +80,10 @@ class Inventory:
     path: Path
     environments: dict[str, Environment]
     default_environment: str | None = None
+    #: Directory of the runs as written, relative to the file; None: the default.
+    store: str | None = None
+    #: Database URL of the history with any secret in it; None: SQLite in the store.
+    history: str | None = field(default=None, repr=False)
 
     @property
     def clusters(self) -> dict[str, Cluster]:

@@ -5,11 +5,15 @@ A success proves the service up at *some* instant between its sending and its en
 somewhere in that span. An interruption is a maximal run of failures (in the order sent) between successes. With
 ``t_x`` sent and ``t_f`` finished:
 
-* upper bound: earliest ``t_f`` of the successes after it, minus latest ``t_x`` of the successes before it;
+* upper bound: earliest ``t_f`` of all successes sent after it, minus latest ``t_x`` of the successes sent before it;
 * lower bound: latest ``t_x`` of its failures, minus earliest ``t_f`` of its failures, never below 0.
 
 No up before it: the start is open; no up after it: the end is open. An open interruption is *at least* its lower bound
 and has no upper one. The verdict of a limit uses the upper bound.
+
+What lies between two attempts that both failed counts as interrupted, and what lies between two that both succeeded
+counts as served: a change and back that no attempt fell into cannot be seen, which is why the interval belongs to every
+number, and why a span without evidence that is longer than the limit below makes the measurement unsound.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from pytest_harehearse.probes.attempts import Attempt, Outcome
@@ -24,6 +29,8 @@ from pytest_harehearse.probes.attempts import Attempt, Outcome
 #: The meter may lag behind its schedule this long (seconds), or five intervals, before its result is unsound.
 STALL_LIMIT_S: Final = 0.25
 STALL_LIMIT_INTERVALS: Final = 5
+#: Failures that no stall of the meter can bring about: somebody answered.
+_STALL_PROOF: Final = frozenset({Outcome.REFUSED, Outcome.READ_ONLY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +68,12 @@ class Measurement:
         return bool(self.outages)
 
 
-def _outage(before: Sequence[Attempt], failures: Sequence[Attempt], after: Sequence[Attempt]) -> Outage:
+def _outage(last_up: float | None, failures: Sequence[Attempt], end: float | None) -> Outage:
     lower = max(0.0, max(a.sent for a in failures) - min(a.done for a in failures))
-    start = max(a.sent for a in before) if before else min(a.sent for a in failures)
-    end = min(a.done for a in after) if after else None
-    # A success sent before the failures may end after them, so that ``end`` can fall before a very slow ``start``.
-    upper = max(lower, end - start) if before and end is not None else None
+    start = min(a.sent for a in failures) if last_up is None else last_up
+    upper = None if last_up is None or end is None else end - last_up
     errors = Counter(a.outcome.value for a in failures)
-    return Outage(start, end, lower, upper, not before, not after, dict(sorted(errors.items())))
+    return Outage(start, end, lower, upper, last_up is None, end is None, dict(sorted(errors.items())))
 
 
 def outages(attempts: Iterable[Attempt]) -> tuple[Outage, ...]:
@@ -84,13 +89,20 @@ def outages(attempts: Iterable[Attempt]) -> tuple[Outage, ...]:
             runs[-1].append(attempt)
         else:
             runs.append([attempt])
-    found = []
-    for index, run in enumerate(runs):
-        if run[0].outcome.down:
-            before = runs[index - 1] if index else []
-            after = runs[index + 1] if index + 1 < len(runs) else []
-            found.append(_outage(before, run, after))
-    return tuple(found)
+    # Earliest end of the successes sent after each run: a slow first success must not hide a quick later one.
+    ends: list[float | None] = []
+    earliest: float | None = None
+    for run in reversed(runs):
+        ends.append(earliest)
+        if run[0].outcome.up:
+            done = min(a.done for a in run)
+            earliest = done if earliest is None else min(earliest, done)
+    ends.reverse()
+    return tuple(
+        _outage(runs[index - 1][-1].sent if index else None, run, ends[index])
+        for index, run in enumerate(runs)
+        if run[0].outcome.down
+    )
 
 
 def total(found: Sequence[Outage]) -> tuple[float, float | None]:
@@ -117,7 +129,31 @@ def _stall_reason(stalls: Sequence[tuple[float, float]], every: float) -> str | 
     )
 
 
-def _reason(attempts: Sequence[Attempt], stalls: Sequence[tuple[float, float]], every: float) -> str | None:
+def _blind_reason(attempts: Sequence[Attempt], sound: Sequence[Attempt], every: float) -> str | None:
+    """Say whether an interruption could hide where nothing was learnt: between successes, or at the ends.
+
+    Beside a failure no such span can hide anything: the bounds reach across it.
+    """
+    limit = max(STALL_LIMIT_S, STALL_LIMIT_INTERVALS * every)
+    first, last = min(a.sent for a in attempts), max(a.sent for a in attempts)
+    evidence = [(a.sent, a.outcome.up) for a in sound if a.outcome.up or a.outcome.down]
+    edges = [(first, True), *evidence, (last, True)]
+    blind = max((b - a for (a, up), (b, up_after) in pairwise(edges) if up and up_after), default=0.0)
+    if blind <= limit:
+        return None
+    text = next((a.error for a in attempts if a.outcome is Outcome.UNKNOWN and a.error), "")
+    return f"for {blind:.2f} s no attempt told anything{': ' + text if text else ''}"
+
+
+def _doubtful(attempt: Attempt, stalls: Sequence[tuple[float, float]]) -> bool:
+    if not attempt.outcome.down or attempt.outcome in _STALL_PROOF:
+        return False
+    return any(start < attempt.done and attempt.sent < end for start, end in stalls)
+
+
+def _reason(
+    attempts: Sequence[Attempt], sound: Sequence[Attempt], stalls: Sequence[tuple[float, float]], every: float
+) -> str | None:
     outcomes = Counter(a.outcome for a in attempts)
     if not attempts:
         return "no attempt was made"
@@ -128,10 +164,13 @@ def _reason(attempts: Sequence[Attempt], stalls: Sequence[tuple[float, float]], 
         kinds = ", ".join(f"{kind.value} {count}" for kind, count in outcomes.most_common())
         last = next((a.error for a in reversed(attempts) if a.error), "")
         return f"it never answered ({kinds}{': ' + last if last else ''})"
+    stalled = _stall_reason(stalls, every)
+    if stalled:
+        return stalled
     lost = outcomes[Outcome.NOT_SENT]
     if lost > max(3, 0.05 * len(attempts)):
         return f"{lost} of {len(attempts)} attempts could not be sent on time"
-    return _stall_reason(stalls, every)
+    return _blind_reason(attempts, sound, every)
 
 
 def measure(
@@ -145,16 +184,14 @@ def measure(
         stalls: spans (monotonic seconds) in which the meter itself did not run.
         complete: False when the meter was killed, so that its end is not known.
 
-    An attempt that failed while the meter was stalled is no evidence against the service and is passed over; a success
-    stays a success.
+    An attempt that failed while the meter was stalled is passed over, for the stall may have made it fail; one that was
+    answered with a refusal or as read-only stays a failure, and a success stays a success.
     """
     ordered = sorted(attempts, key=lambda a: (a.sent, a.n))
-    sound = [
-        a for a in ordered if not (a.outcome.down and any(start < a.done and a.sent < end for start, end in stalls))
-    ]
+    sound = [a for a in ordered if not _doubtful(a, stalls)]
     found = outages(sound)
     lower, upper = total(found)
-    reason = _reason(ordered, stalls, every)
+    reason = _reason(ordered, sound, stalls, every)
     if reason is None and not complete:
         reason = "the meter did not end by itself, so what came after its last attempt is unknown"
     errors = Counter(a.outcome.value for a in sound if a.outcome.down)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Compute the summary of a run from ``events.jsonl`` and ``attempts/``, and from nothing else.
+
+The same for a run that ended well and for one that was killed: what has no end is "unfinished".
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_harehearse import events as e
+from pytest_harehearse.clock import Anchor
+from pytest_harehearse.history.rehearsal import build_rehearsal
+from pytest_harehearse.history.summary import ClusterSummary, RunSummary, Verdict, worst
+
+
+def build(directory: Path) -> RunSummary:
+    """Return the summary of the run in ``directory``.
+
+    Raises:
+        ValueError: the stream is damaged or has no beginning.
+        OSError: it cannot be read.
+    """
+    stream = list(e.read_events(directory / "events.jsonl"))
+    begun = next((x for x in stream if isinstance(x, e.RunStarted)), None)
+    if begun is None:
+        raise ValueError(f"{directory / 'events.jsonl'} does not begin with RunStarted, so its times mean nothing")
+    ended = next((x for x in stream if isinstance(x, e.RunFinished)), None)
+    anchor = Anchor(begun.wall, begun.t)
+    last = max(x.t for x in stream)
+    clusters = {x.cluster: _cluster(x) for x in stream if isinstance(x, e.ClusterOpened)}
+    options = _kept_options(begun.argv)
+    problems: list[str] = []
+    rehearsals = tuple(
+        build_rehearsal(started, stream, directory, clusters.get(started.cluster), last, options, problems)
+        for started in stream
+        if isinstance(started, e.RehearsalStarted) and not _skipped(started, stream)
+    )
+    verdicts = [one.verdict for one in rehearsals] + ([] if ended else [Verdict.UNFINISHED])
+    return RunSummary(
+        run=begun.run,
+        version=begun.version,
+        python=begun.python,
+        host=begun.host,
+        argv=tuple(begun.argv),
+        anchor=anchor,
+        started_at=anchor.iso(begun.t),
+        finished_at=anchor.iso(ended.t) if ended else None,
+        duration=(ended.t if ended else last) - begun.t,
+        verdict=worst(verdicts),
+        clusters=tuple(clusters.values()),
+        rehearsals=rehearsals,
+        again=shlex.join(["pytest", *begun.argv]),
+        problems=tuple(problems),
+    )
+
+
+def _cluster(opened: e.ClusterOpened) -> ClusterSummary:
+    return ClusterSummary(
+        opened.cluster, opened.kind, opened.manager, opened.provider, tuple(opened.nodes), opened.lab_up_s,
+        tuple(opened.notes),
+    )  # fmt: skip
+
+
+def _skipped(started: e.RehearsalStarted, stream: Sequence[e.Event]) -> bool:
+    return any(
+        isinstance(x, e.RehearsalFinished) and x.rehearsal == started.rehearsal and x.outcome == "skipped"
+        for x in stream
+    )
+
+
+def _kept_options(argv: list[str]) -> list[str]:
+    """Return the options a repetition needs to find the same inventory and store."""
+    kept: list[str] = []
+    for index, word in enumerate(argv):
+        name, equals, _ = word.partition("=")
+        if name in {"--harehearse-config", "--harehearse-store"}:
+            kept += [word] if equals else argv[index : index + 2]
+    return kept

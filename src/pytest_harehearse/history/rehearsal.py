@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""One rehearsal out of a run's events and attempts."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_harehearse import events as e
+from pytest_harehearse.history.summary import (
+    ClusterSummary,
+    LatencyBucket,
+    RehearsalSummary,
+    RoleSpan,
+    ServiceSummary,
+    Span,
+    Verdict,
+    WritesSummary,
+)
+from pytest_harehearse.probes.attempts import Attempt, read_attempts
+from pytest_harehearse.probes.interruption import Measurement, measure
+from pytest_harehearse.rehearsal.limits import Measured, Redundancy, judge
+from pytest_harehearse.rehearsal.recorder import REDUNDANT
+
+#: Buckets of a latency line; enough to draw, few enough for a page.
+BUCKETS = 240
+
+
+def build_rehearsal(
+    started: e.RehearsalStarted,
+    stream: Sequence[e.Event],
+    directory: Path,
+    cluster: ClusterSummary | None,
+    last: float,
+    options: list[str],
+    problems: list[str],
+) -> RehearsalSummary:
+    """Return the rehearsal that ``started`` began; what cannot be read is added to ``problems``."""
+    mine = [x for x in stream if getattr(x, "rehearsal", None) == started.rehearsal]
+    finished = next((x for x in mine if isinstance(x, e.RehearsalFinished)), None)
+    end = finished.t if finished else last
+    pairs = [
+        pair
+        for meter in mine
+        if isinstance(meter, e.MeterStarted)
+        for described in meter.services
+        if (pair := _service(described, meter, mine, directory, problems)) is not None
+    ]
+    services = tuple(service for service, _ in pairs)
+    limits = judge(
+        started.limits,
+        [_measured(service, measurement, budget) for service, (measurement, budget) in pairs],
+        _redundancy(mine, end),
+    )
+    verdict, reason = _verdict(finished)
+    name = started.nodeid.rpartition("::")[2] or started.nodeid
+    return RehearsalSummary(
+        id=started.rehearsal,
+        nodeid=started.nodeid,
+        name=name,
+        title=started.title,
+        cluster=started.cluster,
+        kind=cluster.kind if cluster else "unknown",
+        verdict=verdict,
+        reason=reason,
+        start=started.t,
+        end=end,
+        limits=limits,
+        services=services,
+        actions=_spans(mine),
+        roles=_roles(mine, end),
+        notes=tuple(x.text for x in mine if isinstance(x, e.Noted)),
+        again=shlex.join(["pytest", started.nodeid, "--harehearse-cluster", started.cluster, *options]),
+    )
+
+
+def _verdict(finished: e.RehearsalFinished | None) -> tuple[Verdict, str | None]:
+    if finished is None:
+        return Verdict.UNFINISHED, "the run ended before this rehearsal did (killed, or the machine went down)"
+    return Verdict(finished.outcome), finished.reason
+
+
+def _measured(service: ServiceSummary, measurement: Measurement, budget: float | None) -> Measured:
+    writes = service.writes
+    return Measured(
+        service.name, measurement, budget,
+        lost=len(writes.lost) if writes else None,
+        audit_problem=writes.problem if writes else None,
+    )  # fmt: skip
+
+
+def _service(
+    described: dict[str, Any], meter: e.MeterStarted, mine: Sequence[e.Event], directory: Path, problems: list[str]
+) -> tuple[ServiceSummary, tuple[Measurement, float | None]] | None:
+    path = directory / described["file"]
+    try:
+        file = read_attempts(path)
+    except (OSError, ValueError) as error:
+        problems.append(f"{described['name']} of {meter.rehearsal} could not be read: {error}")
+        return None
+    every = float(described["every"])
+    measurement = measure(file.attempts, every=every, stalls=file.stalls, complete=file.complete)
+    began = min((a.due for a in file.attempts), default=meter.t)
+    ended = file.ended if file.ended is not None else began
+    audit = next(
+        (x for x in mine if isinstance(x, e.WritesAudited) and x.service == described["name"] and x.t > meter.t), None
+    )
+    summary = ServiceSummary(
+        name=described["name"],
+        probe=described["probe"],
+        mode=described["mode"],
+        target=described["target"],
+        every=every,
+        timeout=float(described["timeout"]),
+        began=began,
+        ended=ended,
+        attempts=measurement.attempts,
+        not_sent=measurement.not_sent,
+        valid=measurement.valid,
+        reason=measurement.reason,
+        outages=measurement.outages,
+        total_lower=measurement.total_lower,
+        total_upper=measurement.total_upper,
+        errors=measurement.errors,
+        latency=latency(file.attempts, began, ended),
+        file=described["file"],
+        writes=_writes(audit, described["mode"]),
+    )
+    return summary, (measurement, described.get("interruption"))
+
+
+def _writes(audit: e.WritesAudited | None, mode: str) -> WritesSummary | None:
+    if mode != "write":
+        return None
+    if audit is None:
+        return WritesSummary(0, 0, 0, (), 0, 0, 0.0, problem="the run ended before the writes were looked up")
+    return WritesSummary(
+        audit.acked, audit.failed, audit.unknown, tuple(audit.lost), audit.unknown_present, audit.duplicates,
+        audit.largest_hole_s, audit.problem,
+    )  # fmt: skip
+
+
+def latency(attempts: Sequence[Attempt], began: float, ended: float) -> tuple[LatencyBucket, ...]:
+    """Return the response times of the successes, in at most :data:`BUCKETS` slices of time."""
+    width = max((ended - began) / BUCKETS, 1e-3)
+    slices: dict[int, list[float]] = {}
+    for attempt in attempts:
+        if attempt.outcome.up:
+            slices.setdefault(int((attempt.sent - began) / width), []).append(attempt.done - attempt.sent)
+    return tuple(
+        LatencyBucket(began + (index + 0.5) * width, min(times), statistics.median(times), max(times), len(times))
+        for index, times in sorted(slices.items())
+    )
+
+
+def _redundancy(mine: Sequence[e.Event], end: float) -> Redundancy | None:
+    actions = [x.t for x in mine if isinstance(x, e.ActionStarted)]
+    if not actions:
+        return None
+    waits = {x.wait for x in mine if isinstance(x, e.WaitStarted) and x.what == REDUNDANT}
+    back = [
+        x.t
+        for x in mine
+        if isinstance(x, e.WaitFinished) and x.wait in waits and x.outcome == "done" and x.t >= actions[-1]
+    ]
+    return Redundancy(back[0] - actions[0] if back else None, end - actions[0])
+
+
+def _spans(mine: Sequence[e.Event]) -> tuple[Span, ...]:
+    action_ends = {x.action: x for x in mine if isinstance(x, e.ActionFinished)}
+    wait_ends = {x.wait: x for x in mine if isinstance(x, e.WaitFinished)}
+    spans = []
+    for x in mine:
+        if isinstance(x, e.ActionStarted):
+            done = action_ends.get(x.action)
+            detail = "; ".join(part for part in (x.detail, done.detail if done else "") if part)
+            kind = x.name.partition(" ")[0]
+            label = f"{x.name} {x.target}".strip()
+            spans.append(
+                Span(kind, label, x.t, done.t if done else None, done.outcome if done else "unfinished", detail)
+            )
+        elif isinstance(x, e.WaitStarted):
+            over = wait_ends.get(x.wait)
+            outcome = over.outcome if over else "unfinished"
+            spans.append(Span("wait", x.what, x.t, over.t if over else None, outcome, over.last_seen if over else ""))
+    return tuple(spans)
+
+
+def _roles(mine: Sequence[e.Event], end: float) -> tuple[RoleSpan, ...]:
+    seen: dict[str, list[e.RoleSeen]] = {}
+    for x in mine:
+        if isinstance(x, e.RoleSeen):
+            seen.setdefault(x.node, []).append(x)
+    spans = []
+    for node, changes in sorted(seen.items()):
+        ends = [change.t for change in changes[1:]] + [max(end, changes[-1].t)]
+        spans += [
+            RoleSpan(node, change.role, change.t, until, max(0.0, change.t - change.after))
+            for change, until in zip(changes, ends, strict=True)
+        ]
+    return tuple(spans)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Rules that take more than one value to see.
+
+They read the raw document, so that they speak even where another part of the file is wrong; whatever has the wrong type
+is left to the schema. ``written`` is always the document before interpolation, the only values that are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, get_args
+
+from pytest_harehearse.inventory.schema import Manager, Probe, Provider
+from pytest_harehearse.inventory.wording import Loc, Problem, choice, dotted, follow, nearest, shown
+
+#: What the embedded lab can run today.
+EMBEDDED_MANAGERS: Final = ("patroni",)
+_FEWEST_EMBEDDED_NODES: Final = 2
+_NOT_EMBEDDED: Final = [manager for manager in get_args(Manager) if manager not in EMBEDDED_MANAGERS]
+_NOT_HTTP: Final = [probe for probe in get_args(Probe) if probe != "http"]
+
+
+def check(document: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield every fault between values of an interpolated document."""
+    environments = _tables(document.get("environments"))
+    default = document.get("default_environment")
+    if isinstance(default, str) and default and default not in environments:
+        yield _wrong(("default_environment",), written, sorted(environments))
+    clusters = {
+        f"{name}/{cluster}": ("environments", name, "clusters", cluster)
+        for name, environment in environments.items()
+        for cluster in _tables(environment.get("clusters"))
+    }
+    for name, environment in environments.items():
+        yield from _environment(("environments", name), environment)
+        embedded = environment.get("provider") == "embedded"
+        for key, cluster in _tables(environment.get("clusters")).items():
+            loc: Loc = clusters[f"{name}/{key}"]
+            yield from _twin(loc, cluster, written, sorted(clusters.keys() - {f"{name}/{key}"}))
+            yield from _unique((*loc, "nodes"), cluster.get("nodes"), written)
+            yield from _unique((*loc, "services"), cluster.get("services"), written)
+            yield from _services((*loc, "services"), cluster.get("services"), written)
+            yield from _embedded(loc, cluster, written) if embedded else _inhabited(loc, cluster)
+
+
+def _tables(value: object) -> dict[str, dict[str, Any]]:
+    """Return the entries of a table that are tables themselves."""
+    return {key: entry for key, entry in value.items() if isinstance(entry, dict)} if isinstance(value, dict) else {}
+
+
+def _entries(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _environment(loc: Loc, environment: dict[str, Any]) -> Iterator[Problem]:
+    kind = environment.get("kind")
+    if kind == "lab" and not any(nearest(key, ["provider"]) for key in environment):
+        yield Problem((*loc, "provider"), f" is missing. A lab needs one of: {', '.join(get_args(Provider))}.")
+    if kind == "production" and "provider" in environment:
+        yield Problem((*loc, "provider"), " is not for a production, which is never created; remove it.")
+
+
+def _wrong(loc: Loc, written: dict[str, Any], valid: list[str]) -> Problem:
+    value = follow(loc, written)[1]
+    return Problem(loc, f" is {shown(value)}; {choice(value, valid) if valid else 'there is none to name.'}")
+
+
+def _twin(loc: Loc, cluster: dict[str, Any], written: dict[str, Any], others: list[str]) -> Iterator[Problem]:
+    twin = cluster.get("twin")
+    if isinstance(twin, str) and twin and twin not in others:
+        yield _wrong((*loc, "twin"), written, others)
+
+
+def _unique(loc: Loc, entries: object, written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield each node or service that has the name of one before it."""
+    first: dict[str, Loc] = {}
+    for index, entry in enumerate(_entries(entries)):
+        inside: Loc = (*loc, index, "name") if isinstance(entry, dict) else (*loc, index)
+        name = entry.get("name") if isinstance(entry, dict) else entry
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            value = shown(follow(inside, written)[1])
+            yield Problem(inside, f" is {value}, as is {dotted(first[name])}; it must be unique in its cluster.")
+        first.setdefault(name, inside)
+
+
+def _services(loc: Loc, services: object, written: dict[str, Any]) -> Iterator[Problem]:
+    for index, service in enumerate(_entries(services)):
+        if isinstance(service, dict) and service.get("probe") in _NOT_HTTP:
+            probe = shown(follow((*loc, index, "probe"), written)[1])
+            for key in ("status", "contains"):
+                if key in service:
+                    yield Problem((*loc, index, key), f" is only for probe 'http', not {probe}.")
+
+
+def _inhabited(loc: Loc, cluster: dict[str, Any]) -> Iterator[Problem]:
+    if cluster.get("nodes") == []:
+        yield Problem((*loc, "nodes"), " is empty; a cluster needs at least 1 node.")
+
+
+def _embedded(loc: Loc, cluster: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
+    manager, nodes = cluster.get("manager"), cluster.get("nodes")
+    if manager in _NOT_EMBEDDED:
+        value, runs = shown(follow((*loc, "manager"), written)[1]), ", ".join(EMBEDDED_MANAGERS)
+        yield Problem((*loc, "manager"), f" is {value}; the embedded lab runs only: {runs}.")
+    if isinstance(nodes, list) and len(nodes) < _FEWEST_EMBEDDED_NODES:
+        wanted = f"an embedded cluster needs at least {_FEWEST_EMBEDDED_NODES}, for a switchover needs a standby."
+        yield Problem((*loc, "nodes"), f" names {len(nodes)}; {wanted}")
+    for index, node in enumerate(_entries(nodes)):
+        if isinstance(node, dict) and "url" in node:
+            yield Problem(
+                (*loc, "nodes", index, "url"), " is not for the embedded lab, which reaches its nodes itself."
+            )

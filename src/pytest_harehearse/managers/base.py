@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""What every cluster manager can do, and the capabilities only some have: small protocols, found by isinstance."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from pytest_harehearse.managers.state import ClusterState
+
+
+@runtime_checkable
+class Manager(Protocol):
+    """Reads a cluster's state; never changes anything."""
+
+    #: The manager's name in the inventory, as "patroni".
+    name: str
+
+    def state(self, deadline: float = 3.0) -> ClusterState:
+        """Return what the manager and the witnesses say, within about ``deadline`` seconds.
+
+        A node that does not answer is ``unreachable`` in the result, never left out and never an exception.
+        """
+        ...
+
+    def roles(self, deadline: float = 1.0) -> dict[str, str]:
+        """Return each node's role by the manager alone: cheap, for drawing a timeline, not for decisions."""
+        ...
+
+
+@runtime_checkable
+class Switchover(Protocol):
+    """A manager that can move the service on purpose."""
+
+    def switchover_limitation(self, state: ClusterState, to: str | None) -> str | None:
+        """Return why a switchover cannot be made now; None when it can."""
+        ...
+
+    def choose_target(self, state: ClusterState) -> str | None:
+        """Return the standby that a switchover would go to by itself."""
+        ...
+
+    def switchover(self, state: ClusterState, to: str, deadline: float) -> str:
+        """Ask for the switchover and return what the manager answered.
+
+        Raises:
+            Refused: the manager said no; nothing changed.
+            Unreachable: the request was not sent.
+            Indeterminate: it was sent and not answered; it may happen.
+        """
+        ...
+
+    def describe_switchover(self, leader: str, to: str) -> str:
+        """Return the request that would be made, for a plan."""
+        ...

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Patroni: state from its REST API, confirmed by PostgreSQL itself; switchover by REST.
+
+Endpoints as in Patroni's "REST API" documentation: ``GET /cluster`` (members, roles, lag), ``GET /patroni`` (one
+node's own view), ``POST /switchover`` (200 done, 202 scheduled, 400/412/503 refused).
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_harehearse.errors import Indeterminate, Refused, Unreachable
+from pytest_harehearse.managers import patroni_rest as rest
+from pytest_harehearse.managers.postgres_witness import Testimony, ask
+from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
+
+_PRIMARY_WORDS = frozenset({"leader", "primary", "master", "standby_leader"})
+_REPLICA_WORDS = frozenset({"replica", "sync_standby", "quorum_standby"})
+
+
+@dataclass(frozen=True, slots=True)
+class PatroniNode:
+    """How one node is asked: its REST API, and PostgreSQL as the witness."""
+
+    name: str
+    host: str
+    rest_port: int
+    conninfo: str
+
+
+def _role(word: str) -> str:
+    if word in _PRIMARY_WORDS:
+        return PRIMARY
+    return REPLICA if word in _REPLICA_WORDS else word or "unknown"
+
+
+def _lag(entry: dict[str, Any]) -> int | None:
+    lag = entry.get("lag")
+    return lag if isinstance(lag, int) else None
+
+
+class Patroni:
+    """One Patroni cluster."""
+
+    name = "patroni"
+
+    def __init__(self, nodes: tuple[PatroniNode, ...], *, user: str, password: str) -> None:
+        self._nodes = nodes
+        self._auth = (user, password)
+
+    def state(self, deadline: float = 3.0) -> ClusterState:
+        """Return what Patroni's members and PostgreSQL itself say; see :class:`~.base.Manager`."""
+        with ThreadPoolExecutor(max_workers=4 * len(self._nodes)) as pool:
+            own = {n.name: pool.submit(rest.get, n.host, n.rest_port, "/patroni", deadline) for n in self._nodes}
+            shared = {n.name: pool.submit(rest.get, n.host, n.rest_port, "/cluster", deadline) for n in self._nodes}
+            settings = [pool.submit(rest.get, n.host, n.rest_port, "/config", deadline) for n in self._nodes]
+            witness = {n.name: pool.submit(ask, n.conninfo, deadline) for n in self._nodes}
+            views = {name: future.result() for name, future in own.items()}
+            testimony = {name: future.result() for name, future in witness.items()}
+            wanted = any(future.result().body.get("synchronous_mode") for future in settings)
+            clusters = [answer.body for future in shared.values() if (answer := future.result()).status == 200]
+        listed = {entry.get("name"): entry for entry in (clusters[0].get("members", []) if clusters else [])}
+        members = tuple(
+            self._member(node.name, views[node.name], listed.get(node.name, {}), testimony[node.name])
+            for node in self._nodes
+        )
+        return ClusterState(members, pending=self._pending(clusters), sync_wanted=wanted)
+
+    @staticmethod
+    def _member(name: str, view: rest.Answer, entry: dict[str, Any], witness: Testimony) -> Member:
+        if view.status is None:
+            return Member(
+                name, UNREACHABLE, witness_primary=witness.primary, timeline=witness.timeline,
+                problem=f"its REST API did not answer: {view.problem}",
+            )  # fmt: skip
+        own = view.body
+        role = _role(str(own.get("role", "")))
+        state = str(own.get("state", ""))
+        if state != "running":
+            role = state or role
+        streaming = (own.get("replication_state") == "streaming" or entry.get("state") == "streaming") and (
+            state == "running"
+        )
+        timeline = own.get("timeline")
+        return Member(
+            name=name,
+            role=role,
+            state=state,
+            timeline=timeline if isinstance(timeline, int) else witness.timeline,
+            lag=_lag(entry) if role == REPLICA else None,
+            streaming=streaming if role == REPLICA else None,
+            sync=entry.get("role") in {"sync_standby", "quorum_standby"} or bool(own.get("sync_standby")),
+            witness_primary=witness.primary,
+            problem=f"PostgreSQL did not answer: {witness.problem}" if witness.problem else None,
+        )
+
+    @staticmethod
+    def _pending(clusters: list[dict[str, Any]]) -> str | None:
+        if not clusters:
+            return "no member tells the state of the cluster"
+        if clusters[0].get("pause"):
+            return "Patroni is paused"
+        if "scheduled_switchover" in clusters[0]:
+            return f"a switchover is scheduled: {json.dumps(clusters[0]['scheduled_switchover'])}"
+        return None
+
+    def roles(self, deadline: float = 1.0) -> dict[str, str]:
+        """Return each node's role by Patroni's own word."""
+        with ThreadPoolExecutor(max_workers=len(self._nodes)) as pool:
+            answers = list(pool.map(lambda n: rest.get(n.host, n.rest_port, "/patroni", deadline), self._nodes))
+        found = {}
+        for node, answer in zip(self._nodes, answers, strict=True):
+            if answer.status is None:
+                found[node.name] = "down" if answer.refused else UNREACHABLE
+            else:
+                state = str(answer.body.get("state", ""))
+                found[node.name] = _role(str(answer.body.get("role", ""))) if state == "running" else state or "unknown"
+        return found
+
+    def choose_target(self, state: ClusterState) -> str | None:
+        """Return the synchronous standby, else the first that streams."""
+        return state.standbys[0] if state.standbys else None
+
+    def switchover_limitation(self, state: ClusterState, to: str | None) -> str | None:
+        """Return why Patroni would refuse, or why it would be unwise; None when neither."""
+        if state.pending:
+            return state.pending
+        if state.active is None:
+            return "there is no confirmed primary to switch over from"
+        if not state.standbys:
+            return "no standby is streaming"
+        if to is None:
+            return None
+        if to not in state.names:
+            return f"{to!r} is not a node of it; nodes are {', '.join(state.names)}"
+        if to == state.active:
+            return f"{to} is the primary already"
+        member = state.member(to)
+        if not member.streaming:
+            return f"{to} is not streaming: {member.describe()}"
+        if any(m.sync for m in state.members) and not member.sync:
+            synchronous = ", ".join(m.name for m in state.members if m.sync)
+            return f"{to} is not a synchronous standby, so it may lack writes; {synchronous} is"
+        return None
+
+    def describe_switchover(self, leader: str, to: str) -> str:
+        """Return the request in words."""
+        return f'POST /switchover {{"leader": "{leader}", "candidate": "{to}"}} to {leader}'
+
+    def switchover(self, state: ClusterState, to: str, deadline: float) -> str:
+        """Ask the primary's Patroni for the switchover; see :class:`~.base.Switchover`."""
+        leader = next((node for node in self._nodes if node.name == state.active), None)
+        if leader is None:
+            raise Refused("there is no confirmed primary to switch over from")
+        answer = rest.post(
+            leader.host, leader.rest_port, "/switchover",
+            {"leader": leader.name, "candidate": to}, self._auth, deadline,
+        )  # fmt: skip
+        if answer.status is None:
+            said = f"{self.describe_switchover(leader.name, to)}: {answer.problem}"
+            if answer.refused:
+                raise Unreachable(f"{said}. It was not sent, so nothing was changed.")
+            raise Indeterminate(f"{said}. It was sent and not answered, so it may happen: unknown.")
+        if answer.status != 200:
+            raise Refused(f"Patroni refused the switchover from {leader.name} to {to}: {answer.status} {answer.text}")
+        return f"{answer.status} {answer.text}"

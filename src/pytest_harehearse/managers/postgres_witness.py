@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The second witness: PostgreSQL's own word on whether it is primary, and on which timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_QUESTION = """
+SELECT pg_is_in_recovery(),
+       CASE WHEN pg_is_in_recovery()
+            THEN (SELECT received_tli FROM pg_stat_wal_receiver)
+            ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
+       END
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What a server says of itself; None: it did not answer."""
+
+    primary: bool | None
+    timeline: int | None = None
+    problem: str | None = None
+
+
+def ask(conninfo: str, deadline: float) -> Testimony:
+    """Ask one server within ``deadline`` seconds; never raises for a server that does not answer."""
+    import psycopg
+
+    whole = max(2, round(deadline))  # libpq takes whole seconds, and 2 at least
+    try:
+        with psycopg.connect(
+            conninfo,
+            connect_timeout=whole,
+            options=f"-c statement_timeout={round(deadline * 1000)}",
+            tcp_user_timeout=round(deadline * 1000),
+            application_name="harehearse witness",
+            autocommit=True,
+        ) as connection:
+            row = connection.execute(_QUESTION).fetchone()
+    except psycopg.Error as error:
+        return Testimony(None, problem=str(error).strip().splitlines()[0][:160] if str(error).strip() else repr(error))
+    if row is None:
+        return Testimony(None, problem="no row came back")
+    recovering, timeline = row
+    return Testimony(not recovering, timeline)

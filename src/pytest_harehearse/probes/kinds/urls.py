@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""URLs as they may be shown: without their secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SECRET_QUERY: Final = re.compile(r"(?i)([?&](?:\w*password|passwd|secret|\w*token|api_?key)=)[^&#]*")
+_PORTS: Final = re.compile(r"[\d\],.:\[a-fA-F-]*")
+
+
+def hide(url: str) -> str:
+    """Return the URL with ``***`` for every password; whatever is shown, logged or stored goes through here."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    userinfo, at, _ = authority.rpartition("@")
+    if not at:
+        # An unescaped "/" or "#" in a password ends the authority too early; what follows the colon is then no port.
+        _, colon, port = authority.partition(":")
+        if colon and "@" in rest and not _PORTS.fullmatch(port):
+            userinfo, at = rest.rpartition("@")[0], "@"
+    if at:
+        user, colon, _ = userinfo.partition(":")
+        rest = (f"{user}:***" if colon else user) + rest[len(userinfo) :]
+    return f"{scheme}://" + _SECRET_QUERY.sub(r"\1***", rest)

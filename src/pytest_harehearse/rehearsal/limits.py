@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Judge what was measured against the limits. Pure; the same for the test's verdict and for a report made later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_harehearse.probes.interruption import Measurement
+from pytest_harehearse.rehearsal.verdict import LimitSummary, Verdict
+from pytest_harehearse.units import show
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One service of one watch: its measurement, its own budget, and the writes lost (None: not audited)."""
+
+    service: str
+    measurement: Measurement
+    budget: float | None = None
+    lost: int | None = None
+    audit_problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """Seconds from the first action until every node was back; None: not seen."""
+
+    took: float | None
+    waited: float
+
+
+def judge(
+    limits: Mapping[str, float], measured: Sequence[Measured], redundancy: Redundancy | None
+) -> tuple[LimitSummary, ...]:
+    """Return each limit beside its measurement.
+
+    Args:
+        limits: of the mark: ``interruption`` and ``redundancy`` in seconds, ``lost_writes`` as a count.
+        measured: every service of every watch.
+        redundancy: when it was back; None when nobody looked.
+    """
+    found: list[LimitSummary] = []
+    general = limits.get("interruption")
+    for one in measured:
+        limit = general if general is not None else one.budget
+        if limit is not None:
+            found.append(interruption(one, limit))
+    if general is not None and not measured:
+        found.append(_nothing("interruption", general, "s", "no service was watched, so it is not known"))
+    if "lost_writes" in limits:
+        found.append(_lost(limits["lost_writes"], measured))
+    if "redundancy" in limits:
+        found.append(_redundancy(limits["redundancy"], redundancy))
+    return tuple(found)
+
+
+def _nothing(name: str, limit: float, unit: str, why: str) -> LimitSummary:
+    return LimitSummary(name, limit, None, None, unit, Verdict.UNKNOWN, why)
+
+
+def interruption(one: Measured, limit: float) -> LimitSummary:
+    """Judge one service by the upper bound: passed only when even that is within the limit."""
+    name = f"interruption of {one.service}"
+    seen = one.measurement
+    if not seen.valid:
+        return _nothing(name, limit, "s", seen.reason or "not soundly measured")
+    lower, upper = seen.total_lower, seen.total_upper
+    count = len(seen.outages)
+    asked = f"{count} interruption{'' if count == 1 else 's'} in {seen.attempts} attempts"
+    if upper is None:
+        why = f"{asked}; its beginning or end was not seen, so it was at least {show(lower)}"
+        verdict = Verdict.FAILED
+    elif upper <= limit:
+        why, verdict = asked, Verdict.PASSED
+    else:
+        sure = "even the lower bound is over it" if lower > limit else "only the lower bound is within it"
+        why, verdict = f"{asked}; {show(upper - limit)} over the limit, {sure}", Verdict.FAILED
+    return LimitSummary(name, limit, lower, upper, "s", verdict, why)
+
+
+def _lost(limit: float, measured: Sequence[Measured]) -> LimitSummary:
+    name = "acknowledged writes lost"
+    problems = [one.audit_problem for one in measured if one.audit_problem]
+    counted = [one.lost for one in measured if one.lost is not None and not one.audit_problem]
+    if problems:
+        return _nothing(name, limit, "writes", f"the writes could not be looked up: {problems[0]}")
+    if not counted:
+        return _nothing(name, limit, "writes", "no service that writes was watched, so it is not known")
+    lost = float(sum(counted))
+    verdict = Verdict.PASSED if lost <= limit else Verdict.FAILED
+    return LimitSummary(name, limit, lost, lost, "writes", verdict, "every numbered write was looked up afterwards")
+
+
+def _redundancy(limit: float, seen: Redundancy | None) -> LimitSummary:
+    name = "redundancy back"
+    if seen is None:
+        return _nothing(name, limit, "s", "nothing was done to the cluster, or nobody looked afterwards")
+    if seen.took is None:
+        verdict = Verdict.FAILED if seen.waited >= limit else Verdict.UNKNOWN
+        return LimitSummary(name, limit, seen.waited, None, "s", verdict, f"not yet after {show(seen.waited)}")
+    verdict = Verdict.PASSED if seen.took <= limit else Verdict.FAILED
+    return LimitSummary(
+        name, limit, None, seen.took, "s", verdict, "from the first action until every node was in sync"
+    )

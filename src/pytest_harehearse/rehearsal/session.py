@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""One pytest session's clusters: opened when first used, held against others, given back at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_harehearse.clock import now
+from pytest_harehearse.errors import DeadlineExceeded, HarehearseError, Indeterminate, LimitExceeded, NotMeasured
+from pytest_harehearse.events import ClusterOpened, RehearsalFinished, RehearsalStarted
+from pytest_harehearse.inventory.model import Inventory
+from pytest_harehearse.labs import home
+from pytest_harehearse.labs.base import Lab, lab_of
+from pytest_harehearse.rehearsal.cluster import Cluster
+from pytest_harehearse.rehearsal.limits import Redundancy, judge
+from pytest_harehearse.rehearsal.recorder import Recorder
+from pytest_harehearse.rehearsal.role_watch import RoleWatch
+from pytest_harehearse.rehearsal.run import Run, start
+from pytest_harehearse.rehearsal.striking import Faults
+from pytest_harehearse.rehearsal.verdict import LimitSummary, Verdict, worst
+from pytest_harehearse.rehearsal.watching import Probes
+from pytest_harehearse.safety.lock import FileLock, Held
+from pytest_harehearse.units import show
+
+SETTLE_S = 60.0
+
+
+def cluster_lock(inventory: Path, cluster: str, owner: str) -> FileLock:
+    """Return the lock that lets one rehearsal at a time touch a cluster, on this machine."""
+    digest = hashlib.sha256(f"{inventory.resolve()}\n{cluster}".encode()).hexdigest()[:16]
+    return FileLock(home.base() / f"rehearsal-{digest}.lock", owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a test of one cluster works with; the ``rehearsal`` fixture."""
+
+    cluster: Cluster
+    probes: Probes
+    faults: Faults
+    recorder: Recorder
+
+    def note(self, text: str) -> None:
+        """Keep a note in the report, at this instant."""
+        self.recorder.note(text)
+
+
+class Session:
+    """Opens clusters and conducts rehearsals on them."""
+
+    def __init__(
+        self, inventory: Inventory, store: Path, argv: list[str], *, keep_lab: bool, say: Callable[[str], None]
+    ) -> None:
+        self.inventory = inventory
+        self.store = store
+        self._argv = argv
+        self._keep_lab = keep_lab
+        self._say = say
+        self._run: Run | None = None
+        self._clusters: dict[str, Cluster] = {}
+        self._labs: dict[str, Lab] = {}
+        self._made: list[str] = []
+        self._locks: list[FileLock] = []
+        self._ids: set[str] = set()
+        #: The rehearsal that is being conducted, for the fixtures.
+        self.current: Rehearsal | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run; made when first asked for."""
+        if self._run is None:
+            self._run = start(self.store, self._argv)
+        return self._run
+
+    @property
+    def started(self) -> Run | None:
+        """The run, if anything was rehearsed."""
+        return self._run
+
+    def open(self, identity: str) -> Cluster:
+        """Return a cluster, its lab created if need be, locked against other runs.
+
+        Raises:
+            HarehearseError: another run holds it, an earlier fault on it is still open, or its lab cannot be made.
+        """
+        if identity in self._clusters:
+            return self._clusters[identity]
+        described = self.inventory.clusters[identity]
+        environment = self.inventory.environments[described.environment]
+        lab = self._labs.setdefault(environment.name, lab_of(self.inventory, environment))
+        self._hold(identity)
+        made = environment.name not in self._made and lab.up(self._say, keep=self._keep_lab)
+        journal = self.run.journal
+        if made:
+            self._made.append(environment.name)
+            for entry in (e for e in journal.still_open() if e.cluster.startswith(f"{environment.name}/")):
+                journal.close(entry, "the lab it was struck in is gone")
+        if left := journal.still_open(identity):
+            raise Indeterminate(
+                f"The fault '{left[0].fault} {left[0].target}' from run {left[0].run} is still open on {identity}, so "
+                f"nothing was started. Make the lab anew: harehearse lab down {environment.name}. By hand: "
+                f"{left[0].undo}."
+            )
+        reached = lab.reach(described.name)
+        cluster = self._clusters[identity] = Cluster(reached.cluster, reached.manager)
+        report = lab.report()
+        self.run.log.write(
+            ClusterOpened(
+                cluster=identity, kind=cluster.kind, manager=cluster.manager.name, provider=environment.provider,
+                nodes=list(cluster.nodes), lab_up_s=report.up_s, notes=list(report.notes),
+            )
+        )  # fmt: skip
+        return cluster
+
+    def _hold(self, identity: str) -> None:
+        lock = cluster_lock(self.inventory.path, identity, f"run {self.run.id} (pid {os.getpid()})")
+        try:
+            self._locks.append(lock.acquire(within=5.0))
+        except Held as held:
+            raise Indeterminate(
+                f"{identity} is being rehearsed by {held.holder}; one rehearsal at a time. Nothing was started."
+            ) from held
+
+    @contextmanager
+    def conduct(
+        self,
+        cluster: Cluster,
+        *,
+        nodeid: str,
+        name: str,
+        title: str,
+        limits: Mapping[str, float],
+        source: str,
+        skipped: type[BaseException],
+    ) -> Iterator[Rehearsal]:
+        """Conduct one rehearsal: settle, let the test act, judge its limits, record the outcome.
+
+        Raises:
+            NotSettled: the cluster was not healthy before.
+            LimitExceeded: a limit was broken.
+            NotMeasured: a limit could not be judged.
+        """
+        run = self.run
+        recorder = Recorder(run.log.write, self._identity(name))
+        lab = self._labs.get(cluster.id.partition("/")[0])
+        rehearsal = Rehearsal(cluster, Probes(cluster, run), Faults(cluster, lab, run), recorder)
+        run.log.write(
+            RehearsalStarted(
+                rehearsal=recorder.rehearsal, nodeid=nodeid, title=title, cluster=cluster.id, limits=dict(limits),
+                source=source,
+            )
+        )  # fmt: skip
+        cluster.attend(recorder)
+        self.current = rehearsal
+        roles = RoleWatch(cluster.manager, recorder)
+        outcome, reason = "passed", None
+        try:
+            cluster.settle(SETTLE_S)
+            roles.start()
+            try:
+                yield rehearsal
+                self._require(limits, rehearsal)
+            finally:
+                roles.stop()
+        except skipped:
+            outcome = "skipped"
+            raise
+        except BaseException as error:
+            stopped = isinstance(error, Indeterminate | KeyboardInterrupt)
+            outcome = "unknown" if stopped else "failed"
+            reason = "stopped by the user" if isinstance(error, KeyboardInterrupt) else str(error) or repr(error)
+            raise
+        finally:
+            run.log.write(RehearsalFinished(rehearsal=recorder.rehearsal, outcome=outcome, reason=reason))
+            cluster.attend(None)
+            self.current = None
+
+    def _identity(self, name: str) -> str:
+        plain = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-")[:80]
+        candidate, number = plain, 2
+        while candidate in self._ids:
+            candidate, number = f"{plain}-{number}", number + 1
+        self._ids.add(candidate)
+        return candidate
+
+    @staticmethod
+    def _require(limits: Mapping[str, float], rehearsal: Rehearsal) -> None:
+        recorder = rehearsal.recorder
+        redundancy = None
+        if "redundancy" in limits and recorder.first_action is not None:
+            began = recorder.first_action
+            if recorder.redundant_at is None:
+                try:
+                    rehearsal.cluster.until_redundant(within=f"{max(1.0, limits['redundancy']):.3f}s")
+                except DeadlineExceeded as error:
+                    # The judgement below says so, beside the other limits.
+                    recorder.tell(str(error))
+
+            back = recorder.redundant_at
+            redundancy = Redundancy(None if back is None else back - began, now() - began)
+        measured = [one for seen in rehearsal.probes.seen for one in seen.measured()]
+        raise_for(judge(limits, measured, redundancy))
+
+    def close(self, exit_status: int) -> list[str]:
+        """Give everything back; return what went wrong with it."""
+        problems = []
+        for name in self._made:
+            if self._keep_lab:
+                self._say(f"the lab {name} is kept; remove it: harehearse lab down {name}")
+                continue
+            try:
+                self._labs[name].down(self._say)
+            except HarehearseError as error:
+                problems.append(str(error))
+        for lock in self._locks:
+            lock.release()
+        if self._run is not None:
+            self._run.finish(exit_status)
+        return problems
+
+
+def raise_for(found: tuple[LimitSummary, ...]) -> None:
+    """Raise for the worst of the limits, naming every one that did not pass.
+
+    Raises:
+        LimitExceeded: at least one failed.
+        NotMeasured: none failed, but at least one is unknown.
+    """
+    if not found:
+        return
+    verdict = worst([one.verdict for one in found])
+    if verdict is Verdict.PASSED:
+        return
+    text = "\n".join(describe(one) for one in found if one.verdict is not Verdict.PASSED)
+    raise LimitExceeded(text) if verdict is Verdict.FAILED else NotMeasured(text)
+
+
+def describe(one: LimitSummary) -> str:
+    """Return a limit that did not pass as a sentence."""
+    limit = show(one.limit) if one.unit == "s" else f"{one.limit:.0f}"
+    if one.verdict is Verdict.UNKNOWN:
+        return f"{one.name}: unknown (limit {limit}), because {one.evidence}"
+    if one.unit != "s":
+        return f"{one.name}: {one.upper:.0f}, over the limit of {limit}; {one.evidence}"
+    if one.upper is None:
+        return f"{one.name}: at least {show(one.lower)}, limit {limit}; {one.evidence}"
+    least = "" if one.lower is None else f" (at least {show(one.lower)})"
+    return f"{one.name}: {show(one.upper)}{least}, limit {limit}; {one.evidence}"

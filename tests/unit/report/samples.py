@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+"""Builds summaries of runs that never were: one of each kind a report must show well."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from pytest_harehearse.clock import Anchor
+from pytest_harehearse.history.summary import (
+    ClusterSummary,
+    LatencyBucket,
+    LimitSummary,
+    RehearsalSummary,
+    RoleSpan,
+    RunSummary,
+    ServiceSummary,
+    Span,
+    Verdict,
+    WritesSummary,
+    worst,
+)
+from pytest_harehearse.probes.interruption import Outage, total
+
+ANCHOR = Anchor(wall=1795232400.0, mono=1000.0)
+HOSTILE = "<script>alert('x')</script>\x1b[31m|`&\"\u202e"
+
+
+def latency(began, ended, outages=(), *, usual=0.002, step=0.1):
+    """Response times with a wave in them, none while down, slow just after."""
+    found = []
+    for i in range(int((ended - began) / step)):
+        t = began + i * step
+        if any(o.start <= t < (o.end if o.end is not None else ended) for o in outages):
+            continue
+        after = min((t - o.end for o in outages if o.end is not None and t >= o.end), default=99.0)
+        slow = 1 + 25 * math.exp(-after / 0.4) + 0.25 * math.sin(i * 1.7)
+        found.append(LatencyBucket(t, usual * 0.7, usual * slow, usual * slow * 1.9, 5))
+    return tuple(found)
+
+
+def service(name="sql write", *, began=1000.0, ended=1012.0, outages=(), **changes):
+    """A service watched every 20 ms, with bounds that follow from its outages."""
+    lower, upper = total(outages)
+    errors = {}
+    for outage in outages:
+        for kind, count in outage.errors.items():
+            errors[kind] = errors.get(kind, 0) + count
+    made = ServiceSummary(
+        name=name,
+        probe="postgresql",
+        mode="write",
+        target="postgresql://app@127.0.0.1:5432,127.0.0.1:5433/app",
+        every=0.02,
+        timeout=0.06,
+        began=began,
+        ended=ended,
+        attempts=int((ended - began) / 0.02),
+        not_sent=0,
+        valid=True,
+        reason=None,
+        outages=tuple(outages),
+        total_lower=lower,
+        total_upper=upper,
+        errors=errors,
+        latency=latency(began, ended, outages),
+        file=f"attempts/{name.replace(' ', '-')}.jsonl",
+    )
+    return replace(made, **changes)
+
+
+def writes(**changes):
+    """An audit that found every acknowledged write."""
+    return replace(WritesSummary(478, 118, 4, (), 3, 0, 2.44), **changes)
+
+
+def limit(name="interruption", allowed=5.0, lower=2.38, upper=2.44, verdict=Verdict.PASSED, unit="s", evidence=None):
+    """A limit beside what was measured."""
+    return LimitSummary(
+        name, allowed, lower, upper, unit, verdict, evidence or "sql write: 600 attempts, one every 20 ms"
+    )
+
+
+def lost_limit(lower=0.0, upper=0.0, verdict=Verdict.PASSED, evidence="478 acknowledged writes, all found"):
+    """A limit on lost writes."""
+    return limit("lost writes", 0.0, lower, upper, verdict, "writes", evidence)
+
+
+def roles(t=1002.0, end=1012.0, down=2.4):
+    """A switchover seen on three nodes."""
+    return (
+        RoleSpan("pg1", "primary", 1000.0, t + 0.3, 0.0),
+        RoleSpan("pg1", "stopping", t + 0.3, t + 1.1, 0.2),
+        RoleSpan("pg1", "starting", t + 1.1, t + 3.6, 0.2),
+        RoleSpan("pg1", "replica", t + 3.6, end, 0.2),
+        RoleSpan("pg2", "replica", 1000.0, t + 1.2, 0.0),
+        RoleSpan("pg2", "primary", t + 1.2, end, 0.2),
+        RoleSpan("pg3", "replica", 1000.0, end, 0.0),
+    )
+
+
+def switchover(**changes):
+    """A planned switchover of about 2.4 s that kept its limits."""
+    outage = Outage(1002.31, 1004.75, 2.38, 2.44, errors={"refused": 96, "read-only": 14, "timeout": 8})
+    made = RehearsalSummary(
+        id="planned_switchover-lab-pg",
+        nodeid="scenarios/test_failover.py::test_failover_planned_switchover[lab/pg]",
+        name="planned_switchover",
+        title="The service moves to the standby while clients use it",
+        cluster="lab/pg",
+        kind="lab",
+        verdict=Verdict.PASSED,
+        reason=None,
+        start=1000.0,
+        end=1012.0,
+        limits=(limit(), lost_limit(), limit("redundancy", 120.0, 3.61, 3.81, evidence="3 of 3 nodes, lag 0 B")),
+        services=(
+            service(outages=(outage,), writes=writes()),
+            service("sql read", outages=(), mode="read"),
+        ),
+        actions=(
+            Span("switchover", "switchover pg1 → pg2", 1002.0, 1003.42, "done", "patronictl switchover --force"),
+            Span("wait", "pg2 is primary", 1003.42, 1003.6, "done", "pg2 primary, pg1 starting"),
+            Span("wait", "redundancy is back", 1003.6, 1005.81, "done", "3 of 3 nodes, lag 0 B"),
+        ),
+        roles=roles(),
+        notes=("Chosen pg2: smallest lag.",),
+        again="pytest 'scenarios/test_failover.py::test_failover_planned_switchover[lab/pg]'",
+    )
+    return replace(made, **changes)
+
+
+def failed(**changes):
+    """A node that lost power: over its limit, with writes lost."""
+    first = Outage(1002.02, 1010.94, 8.88, 8.92, errors={"timeout": 141, "refused": 3})
+    second = Outage(1013.1, 1013.18, 0.02, 0.08, errors={"reset": 2})
+    base = switchover(
+        id="node_power_off-lab-pg",
+        nodeid="scenarios/test_failover.py::test_failover_node_power_off[lab/pg]",
+        name="node_power_off",
+        title="The primary loses power",
+        verdict=Verdict.FAILED,
+        reason="sql write was interrupted for 9.00 s, 4.00 s over the limit of 5.00 s; 3 acknowledged writes are lost",
+        end=1024.0,
+        limits=(
+            limit(lower=8.90, upper=9.00, verdict=Verdict.FAILED, evidence="sql write: 1200 attempts, one every 20 ms"),
+            lost_limit(3.0, 3.0, Verdict.FAILED, "481 acknowledged writes, 478 found; first lost: 482"),
+            limit("redundancy", 120.0, 17.9, 18.2, evidence="3 of 3 nodes, lag 0 B"),
+        ),
+        services=(
+            service(ended=1024.0, outages=(first, second), writes=writes(lost=(482, 483, 484), largest_hole_s=9.0)),
+            service("page", ended=1024.0, outages=(Outage(1002.0, 1006.1, 4.0, 4.1, errors={"wrong answer": 31}),)),
+        ),
+        actions=(
+            Span("fault", "power off pg1", 1002.0, 1002.1, "done", "SIGKILL to every process of the node"),
+            Span("wait", "another node is primary", 1002.1, 1011.3, "done", "pg2 primary, pg1 down"),
+            Span("undo", "power on pg1", 1011.4, 1014.2, "done"),
+            Span("wait", "redundancy is back", 1014.2, 1020.2, "done", "3 of 3 nodes"),
+        ),
+        roles=(
+            RoleSpan("pg1", "primary", 1000.0, 1002.2, 0.0),
+            RoleSpan("pg1", "down", 1002.2, 1012.0, 0.2),
+            RoleSpan("pg1", "starting", 1012.0, 1019.8, 0.2),
+            RoleSpan("pg1", "replica", 1019.8, 1024.0, 0.2),
+            RoleSpan("pg2", "replica", 1000.0, 1010.8, 0.0),
+            RoleSpan("pg2", "primary", 1010.8, 1024.0, 0.2),
+            RoleSpan("pg3", "replica", 1000.0, 1002.5, 0.0),
+            RoleSpan("pg3", "unknown", 1002.5, 1004.9, 0.2),
+            RoleSpan("pg3", "replica", 1004.9, 1024.0, 0.2),
+        ),
+        notes=(),
+        again="pytest 'scenarios/test_failover.py::test_failover_node_power_off[lab/pg]'",
+    )
+    return replace(base, **changes)
+
+
+def unknown(**changes):
+    """A rehearsal on production whose meter stalled: nothing is proved."""
+    why = "the runner itself stalled for 1.82 s (1 time over 0.25 s), so nothing was asked meanwhile"
+    base = switchover(
+        id="planned_switchover-production-pg",
+        nodeid="scenarios/test_failover.py::test_failover_planned_switchover[production/pg]",
+        cluster="production/pg",
+        kind="production",
+        verdict=Verdict.UNKNOWN,
+        reason=why,
+        limits=(
+            limit(lower=None, upper=None, verdict=Verdict.UNKNOWN, evidence=why),
+            lost_limit(0.0, None, Verdict.UNKNOWN, "the table of numbered writes could not be read"),
+        ),
+        services=(
+            service(
+                outages=(Outage(1002.3, 1004.9, 2.2, 2.6, errors={"refused": 80}),),
+                valid=False,
+                reason=why,
+                writes=writes(problem="the table of numbered writes could not be read: timeout after 5 s"),
+            ),
+        ),
+        again="pytest 'scenarios/test_failover.py::test_failover_planned_switchover[production/pg]' --harehearse-arm production",
+    )
+    return replace(base, **changes)
+
+
+def unfinished(**changes):
+    """A rehearsal whose run was killed while the service was down."""
+    open_end = Outage(1002.3, None, 3.1, None, open_end=True, errors={"refused": 155})
+    base = switchover(
+        id="killed-lab-pg",
+        nodeid="scenarios/test_failover.py::test_failover_killed[lab/pg]",
+        name="killed",
+        title="The run is killed while the service moves",
+        verdict=Verdict.UNFINISHED,
+        reason="the run was stopped before the test ended",
+        end=1005.6,
+        limits=(limit(lower=3.1, upper=None, verdict=Verdict.UNFINISHED, evidence="still down at the last attempt"),),
+        services=(service(ended=1005.5, outages=(open_end,)),),
+        actions=(Span("switchover", "switchover pg1 → pg2", 1002.0, None, "unfinished"),),
+        roles=(RoleSpan("pg1", "primary", 1000.0, 1005.6, 0.0), RoleSpan("pg2", "replica", 1000.0, 1005.6, 0.0)),
+        notes=(),
+    )
+    return replace(base, **changes)
+
+
+def weird(**changes):
+    """Names nobody should choose."""
+    long = "a_node_with_a_name_much_longer_than_any_column_of_any_report_could_ever_be.example.internal"
+    outages = [Outage(1001.0 + i * 0.9, 1001.03 + i * 0.9, 0.01, 0.03, errors={"reset": 1}) for i in range(9)]
+    outages[0] = replace(outages[0], upper=None, open_start=True)
+    base = switchover(
+        id="weird-1",
+        nodeid=f"tests/test_it.py::test_{HOSTILE}[{long}]",
+        name=f"a_rehearsal_with_a_very_long_name_that_goes_on_and_on_and_on_{HOSTILE}",
+        title=f"Long title {HOSTILE} {long}",
+        cluster=f"lab/{long}",
+        verdict=Verdict.FAILED,
+        reason=f"because of {HOSTILE} {long}",
+        limits=(limit(f"interruption of {HOSTILE}", 0.02, 0.09, None, Verdict.FAILED, evidence=HOSTILE),),
+        services=(service(f"{long} {HOSTILE}", outages=tuple(outages), target=f"tcp://{long}:1"),),
+        actions=(
+            Span("fault", f"partition {long} {HOSTILE}", 1001.0, 1011.8, "failed", HOSTILE),
+            Span("wait", "日本語のノードは待っています" * 3, 1011.0, 1011.9, "unknown", HOSTILE),
+        ),
+        roles=(RoleSpan(long, "arbiter", 1000.0, 1006.0, 0.0), RoleSpan(long, HOSTILE, 1006.0, 1012.0, 1.0)),
+        notes=(HOSTILE, "two\nlines"),
+        again=f"pytest {HOSTILE}",
+    )
+    return replace(base, **changes)
+
+
+def clusters(*rehearsals):
+    """The clusters the rehearsals ran on."""
+    found = {r.cluster: r.kind for r in rehearsals}
+    return tuple(
+        ClusterSummary(
+            id=cluster,
+            kind=kind,
+            manager="patroni",
+            provider="embedded" if kind == "lab" else None,
+            nodes=("pg1", "pg2", "pg3"),
+            lab_up_s=4.21 if kind == "lab" else None,
+            notes=("PostgreSQL 18.6, Patroni 4.1.5, etcd 3.5.21",),
+        )
+        for cluster, kind in found.items()
+    )
+
+
+def run(*rehearsals, **changes):
+    """A run of these rehearsals."""
+    made = RunSummary(
+        run="r-20261121-0340-7f3a",
+        version="0.1.0",
+        python="3.11.7",
+        host="runner-3",
+        argv=("pytest", "scenarios", "--harehearse-env", "lab"),
+        anchor=ANCHOR,
+        started_at="2026-11-21T03:40:00.000Z",
+        finished_at="2026-11-21T03:40:42.310Z",
+        duration=42.31,
+        verdict=worst([r.verdict for r in rehearsals]),
+        clusters=clusters(*rehearsals),
+        rehearsals=rehearsals,
+        again="pytest --harehearse-replay r-20261121-0340-7f3a",
+    )
+    return replace(made, **changes)
+
+
+def every():
+    """Each sample by its name."""
+    return {
+        "passed": run(switchover()),
+        "failed": run(switchover(), failed()),
+        "unknown": run(switchover(), unknown()),
+        "unfinished": run(unfinished(), finished_at=None),
+        "mixed": run(switchover(), failed(), unfinished(), unknown(), problems=("events.jsonl: a torn last line",)),
+        "weird": run(weird()),
+        "empty": run(),
+    }
