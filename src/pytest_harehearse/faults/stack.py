@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pytest_harehearse.labs.base import Lab, StackControl
+from pytest_harehearse.labs.base import StackControl
 
 
 class StackKill:
@@ -11,7 +11,7 @@ class StackKill:
 
     name = "stack_kill"
 
-    def __init__(self, lab: Lab | None, cluster: str, target: str) -> None:
+    def __init__(self, lab: object, cluster: str, target: str) -> None:
         self._lab = lab
         self._cluster = cluster
         self._pids: list[int] = []

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Final, Protocol, runtime_checkable
 
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.inventory.model import Cluster, Environment, Inventory
+from pytest_harehearse.inventory.model import Cluster, Environment, Inventory, Service
 from pytest_harehearse.managers.base import Manager
 
 Say = Callable[[str], None]
@@ -77,6 +77,15 @@ class StackControl(Protocol):
 
 #: provider → class, loaded when used.
 PROVIDERS: Final = {"embedded": "pytest_harehearse.labs.embedded.lab:EmbeddedLab"}
+
+
+def planned_services(cluster: Cluster) -> tuple[Service, ...]:
+    """Return what a cluster's users will reach, without its lab being up."""
+    if cluster.provider != "embedded":
+        return cluster.services
+    from pytest_harehearse.labs.embedded.services import known_services
+
+    return known_services(cluster, {node.name: node.name for node in cluster.nodes}, "")
 
 
 def lab_of(inventory: Inventory, environment: Environment) -> Lab:

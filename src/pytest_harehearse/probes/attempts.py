@@ -114,43 +114,59 @@ def decode_attempt(row: list[Any]) -> Attempt:
         raise ValueError(f"not an attempt: {row!r}: {problem}") from problem
 
 
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far."""
+
+    header: dict[str, Any] | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    stalls: list[tuple[float, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    ended: float | None = None
+
+    def take(self, line: str) -> None:
+        """Take in one line; raises ValueError, TypeError, KeyError or IndexError when it is none of ours."""
+        value = json.loads(line)
+        if isinstance(value, list):
+            self.attempts.append(decode_attempt(value))
+        elif "stall" in value:
+            self.stalls.append((float(value["stall"][0]), float(value["stall"][1])))
+        elif "end" in value:
+            self.ended = float(value["end"])
+        elif "note" in value:
+            self.notes.append(str(value["note"]))
+        elif self.header is None and isinstance(value, dict):
+            self.header = value
+        else:
+            raise ValueError(f"unknown line {line[:80]!r}")
+
+
 def read_attempts(path: Path) -> AttemptsFile:
     """Read an attempts file, also one whose meter was killed while writing its last line.
 
     Raises:
         ValueError: when a line before the last is damaged, or the header is missing.
     """
-    header: dict[str, Any] | None = None
-    attempts: list[Attempt] = []
-    stalls: list[tuple[float, float]] = []
-    notes: list[str] = []
-    ended: float | None = None
+    reading = _Reading()
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            value = json.loads(line)
-            if isinstance(value, list):
-                attempts.append(decode_attempt(value))
-            elif "stall" in value:
-                stalls.append((float(value["stall"][0]), float(value["stall"][1])))
-            elif "end" in value:
-                ended = float(value["end"])
-            elif "note" in value:
-                notes.append(str(value["note"]))
-            elif header is None:
-                header = value
-            else:
-                raise ValueError(f"unknown line {line[:80]!r}")
+            reading.take(line)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             if number == len(lines):
                 break
             raise ValueError(f"{path}:{number}: {error}") from error
-    if header is None:
+    if reading.header is None:
         raise ValueError(f"{path}: no header; the meter did not begin to measure")
-    attempts.sort(key=lambda a: (a.sent, a.n))
+    attempts = sorted(reading.attempts, key=lambda a: (a.sent, a.n))
     last = max((a.done for a in attempts), default=None)
     return AttemptsFile(
-        header, tuple(attempts), tuple(stalls), ended if ended is not None else last, ended is not None, tuple(notes)
+        header=reading.header,
+        attempts=tuple(attempts),
+        stalls=tuple(reading.stalls),
+        ended=last if reading.ended is None else reading.ended,
+        complete=reading.ended is not None,
+        notes=tuple(reading.notes),
     )

@@ -107,7 +107,7 @@ def outages(attempts: Iterable[Attempt]) -> tuple[Outage, ...]:
 
 def total(found: Sequence[Outage]) -> tuple[float, float | None]:
     """Return the total lower and upper bound; windows that overlap are counted once in the upper one."""
-    lower = sum(o.lower for o in found)
+    lower = sum((o.lower for o in found), 0.0)
     if any(o.upper is None for o in found):
         return lower, None
     upper, reach = 0.0, float("-inf")

@@ -222,7 +222,9 @@ def _check(services: Sequence[Service]) -> None:
         if service.name in seen:
             raise HarehearseError(f"The service {service.name!r} is to be measured twice; give each its own name.")
         if os.sep in service.name or service.name.startswith("."):
-            raise HarehearseError(f"The service name {service.name!r} cannot name a file; use letters, digits, - and _.")
+            raise HarehearseError(
+                f"The service name {service.name!r} cannot name a file; use letters, digits, - and _."
+            )
         seen.add(service.name)
         kinds.make(service)
 

@@ -16,7 +16,7 @@ import os
 import random
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,11 +48,14 @@ class Line:
     recorder: Recorder
     #: Attempts under way.
     running: int = 0
+    #: Set once the first attempt has ended.
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def service_of(data: dict[str, Any]) -> Service:
     """Make a service from what JSON left of it."""
-    return Service(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    return Service(**fields)
 
 
 class Measurer:
@@ -63,11 +66,13 @@ class Measurer:
         self._for: float | None = spec.get("for")
         seed = int(spec["seed"])
         dice = random.Random(seed)  # noqa: S311 - a phase, no secret
-        self._begin = now() + 0.02
         self._lines = []
-        for entry in spec["services"]:
-            service = service_of(entry["service"])
-            writer = str(spec["writer"]) if service.mode == "write" else ""
+        services = [(service_of(entry["service"]), Path(entry["file"])) for entry in spec["services"]]
+        writers = [str(spec["writer"]) if service.mode == "write" else "" for service, _ in services]
+        # Making a kind loads its libraries: done before the first attempt is due.
+        its_kinds = [make(service, writer) for (service, _), writer in zip(services, writers, strict=True)]
+        self._begin = now() + 0.02
+        for (service, path), writer, kind in zip(services, writers, its_kinds, strict=True):
             # Each service at a phase of its own, so that they do not all ask at the same instant.
             begin, its_seed = self._begin + dice.uniform(0.0, service.every), dice.randrange(2**32)
             header = {
@@ -81,14 +86,13 @@ class Measurer:
                 "writer": writer,
                 "seed": seed,
             }
-            kind = make(service, writer)
-            recorder = Recorder(Path(entry["file"]), header)
-            self._lines.append(Line(service, kind, Schedule(begin, service.every, its_seed), recorder))
+            self._lines.append(Line(service, kind, Schedule(begin, service.every, its_seed), Recorder(path, header)))
         shortest = min((line.service.timeout for line in self._lines), default=STALL_S)
         self._every_beat = min(BEAT_S, max(SHORTEST_BEAT_S, shortest / 6))
         self._stall = min(STALL_S, max(2 * self._every_beat, shortest * STALL_PART))
         self._stop = asyncio.Event()
         self._input = b""
+        self._said_ready = False
         self._parent = os.getppid()
 
     async def run(self) -> None:
@@ -106,6 +110,7 @@ class Measurer:
             async with asyncio.TaskGroup() as asking:
                 for line in self._lines:
                     asking.create_task(self._ask_all(line, asking))
+            self._ready()
             for task in helpers:
                 task.cancel()
         ended = now()
@@ -143,6 +148,7 @@ class Measurer:
         answer = await ask(line.kind, n, line.service.timeout)
         line.recorder.add(Attempt(n, due, sent, now(), answer.outcome, answer.by, answer.error, answer.write))
         line.running -= 1
+        line.asked.set()
 
     async def _beat(self) -> None:
         """Notice when the loop itself stood still, and when the parent is gone."""
@@ -165,11 +171,16 @@ class Measurer:
 
     async def _say_ready(self) -> None:
         """Say ready when every service was asked once: what starts from here on has a "before"."""
-        while not all(line.recorder.count for line in self._lines):
-            await asyncio.sleep(BEAT_S / 2)
+        for line in self._lines:
+            await line.asked.wait()
         for line in self._lines:
             line.recorder.flush()
-        say({"ready": True})
+        self._ready()
+
+    def _ready(self) -> None:
+        if not self._said_ready:
+            self._said_ready = True
+            say({"ready": True})
 
     async def _tell(self) -> None:
         while True:
@@ -226,9 +237,9 @@ def main() -> None:
     os.set_blocking(1, False)
 
     async def measure() -> Measurer:
-        measurer = Measurer(spec)
         gc.collect()
         gc.freeze()
+        measurer = Measurer(spec)
         await measurer.run()
         return measurer
 

@@ -30,7 +30,9 @@ class RoleWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Make a last poll and end; raises what went wrong in the thread, for nothing may be swallowed."""
+        """Make a last poll and end, if it was started; raises what went wrong in the thread, for nothing may be swallowed."""
+        if self._thread.ident is None:
+            return
         self._over.set()
         self._thread.join(timeout=10)
         if self._problem is not None:

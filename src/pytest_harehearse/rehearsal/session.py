@@ -6,8 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +44,24 @@ class Rehearsal:
     probes: Probes
     faults: Faults
     recorder: Recorder
+    limits: dict[str, float]
+    roles: RoleWatch
+
+    def redundancy(self) -> Redundancy | None:
+        """Return how long it took until every node was back, waiting for it if nobody has; None: nothing was done."""
+        recorder = self.recorder
+        began = recorder.first_action
+        if began is None:
+            return None
+        if recorder.redundant_at is None:
+            left = max(1.0, self.limits["redundancy"] - (now() - began))
+            try:
+                self.cluster.until_redundant(within=f"{left:.3f}s")
+            except DeadlineExceeded as error:
+                # The limit's own judgement says so, beside the others.
+                recorder.tell(str(error))
+        back = recorder.redundant_at
+        return Redundancy(None if back is None else back - began, now() - began)
 
     def note(self, text: str) -> None:
         """Keep a note in the report, at this instant."""
@@ -127,29 +144,19 @@ class Session:
                 f"{identity} is being rehearsed by {held.holder}; one rehearsal at a time. Nothing was started."
             ) from held
 
-    @contextmanager
-    def conduct(
-        self,
-        cluster: Cluster,
-        *,
-        nodeid: str,
-        name: str,
-        title: str,
-        limits: Mapping[str, float],
-        source: str,
-        skipped: type[BaseException],
-    ) -> Iterator[Rehearsal]:
-        """Conduct one rehearsal: settle, let the test act, judge its limits, record the outcome.
+    def begin(
+        self, cluster: Cluster, *, nodeid: str, name: str, title: str, limits: Mapping[str, float], source: str
+    ) -> Rehearsal:
+        """Begin a rehearsal on a healthy cluster; it lasts until :meth:`end`.
 
         Raises:
-            NotSettled: the cluster was not healthy before.
-            LimitExceeded: a limit was broken.
-            NotMeasured: a limit could not be judged.
+            NotSettled: the cluster was not healthy; nothing was started, and the rehearsal is recorded as unknown.
         """
         run = self.run
         recorder = Recorder(run.log.write, self._identity(name))
         lab = self._labs.get(cluster.id.partition("/")[0])
-        rehearsal = Rehearsal(cluster, Probes(cluster, run), Faults(cluster, lab, run), recorder)
+        roles = RoleWatch(cluster.manager, recorder)
+        rehearsal = Rehearsal(cluster, Probes(cluster, run), Faults(cluster, lab, run), recorder, dict(limits), roles)
         run.log.write(
             RehearsalStarted(
                 rehearsal=recorder.rehearsal, nodeid=nodeid, title=title, cluster=cluster.id, limits=dict(limits),
@@ -158,28 +165,40 @@ class Session:
         )  # fmt: skip
         cluster.attend(recorder)
         self.current = rehearsal
-        roles = RoleWatch(cluster.manager, recorder)
-        outcome, reason = "passed", None
         try:
             cluster.settle(SETTLE_S)
-            roles.start()
-            try:
-                yield rehearsal
-                self._require(limits, rehearsal)
-            finally:
-                roles.stop()
-        except skipped:
-            outcome = "skipped"
-            raise
         except BaseException as error:
-            stopped = isinstance(error, Indeterminate | KeyboardInterrupt)
-            outcome = "unknown" if stopped else "failed"
-            reason = "stopped by the user" if isinstance(error, KeyboardInterrupt) else str(error) or repr(error)
+            self.end("unknown", str(error) or "stopped by the user")
             raise
+        roles.start()
+        return rehearsal
+
+    def judge(self) -> None:
+        """Judge the current rehearsal by its limits.
+
+        Raises:
+            LimitExceeded: a limit was broken.
+            NotMeasured: a limit could not be judged.
+        """
+        rehearsal = self.current
+        if rehearsal is None:
+            return
+        redundancy = rehearsal.redundancy() if "redundancy" in rehearsal.limits else None
+        raise_for(judge(rehearsal.limits, rehearsal.probes.measured(), redundancy))
+
+    def end(self, outcome: str, reason: str | None) -> None:
+        """End the current rehearsal and record its outcome: passed, failed, unknown or skipped."""
+        rehearsal = self.current
+        if rehearsal is None:
+            return
+        self.current = None
+        rehearsal.cluster.attend(None)
+        try:
+            rehearsal.roles.stop()
         finally:
-            run.log.write(RehearsalFinished(rehearsal=recorder.rehearsal, outcome=outcome, reason=reason))
-            cluster.attend(None)
-            self.current = None
+            self.run.log.write(
+                RehearsalFinished(rehearsal=rehearsal.recorder.rehearsal, outcome=outcome, reason=reason)
+            )
 
     def _identity(self, name: str) -> str:
         plain = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-")[:80]
@@ -189,27 +208,10 @@ class Session:
         self._ids.add(candidate)
         return candidate
 
-    @staticmethod
-    def _require(limits: Mapping[str, float], rehearsal: Rehearsal) -> None:
-        recorder = rehearsal.recorder
-        redundancy = None
-        if "redundancy" in limits and recorder.first_action is not None:
-            began = recorder.first_action
-            if recorder.redundant_at is None:
-                try:
-                    rehearsal.cluster.until_redundant(within=f"{max(1.0, limits['redundancy']):.3f}s")
-                except DeadlineExceeded as error:
-                    # The judgement below says so, beside the other limits.
-                    recorder.tell(str(error))
-
-            back = recorder.redundant_at
-            redundancy = Redundancy(None if back is None else back - began, now() - began)
-        measured = [one for seen in rehearsal.probes.seen for one in seen.measured()]
-        raise_for(judge(limits, measured, redundancy))
-
     def close(self, exit_status: int) -> list[str]:
         """Give everything back; return what went wrong with it."""
         problems = []
+        self.end("unknown", "stopped before its end")
         for name in self._made:
             if self._keep_lab:
                 self._say(f"the lab {name} is kept; remove it: harehearse lab down {name}")

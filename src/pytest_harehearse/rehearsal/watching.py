@@ -4,21 +4,37 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
+from pytest_harehearse.clock import now
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.events import MeterFinished, MeterStarted, WritesAudited
 from pytest_harehearse.inventory.model import Service
-from pytest_harehearse.probes.attempts import read_attempts
+from pytest_harehearse.probes.attempts import Attempt, read_attempts
 from pytest_harehearse.probes.audit import Audit, audit
-from pytest_harehearse.probes.kinds import hide, prepare
+from pytest_harehearse.probes.kinds import prepare
+from pytest_harehearse.probes.kinds.urls import hide
 from pytest_harehearse.probes.meter import Meter
 from pytest_harehearse.probes.seen import Seen
 from pytest_harehearse.rehearsal.cluster import Cluster
+from pytest_harehearse.rehearsal.limits import Measured
 from pytest_harehearse.rehearsal.run import Run
+from pytest_harehearse.units import seconds
 
 AUDIT_DEADLINE_S = 30.0
+
+
+#: So many successes in a row, and none failed since: the service is back.
+BACK = 3
+
+
+def served(attempts: Sequence[Attempt]) -> bool:
+    """Return whether the last attempts with evidence, in the order sent, are successes."""
+    evidence = [a for a in attempts if a.outcome.up or a.outcome.down][-BACK:]
+    return len(evidence) == BACK and all(a.outcome.up for a in evidence)
 
 
 class Probes:
@@ -32,10 +48,15 @@ class Probes:
         self.seen: list[Seen] = []
 
     @contextmanager
-    def watch(self, *names: str) -> Iterator[Seen]:
+    def watch(self, *names: str, settle: str | timedelta = "30s") -> Iterator[Seen]:
         """Ask every service (or those named) on a fixed schedule while the block runs.
 
         What was seen can be read after the block. Numbered writes are looked up at its end.
+
+        Args:
+            names: services of the cluster; none: all.
+            settle: how long to go on after the block until every service is served again, so that the end of an
+                interruption is seen. What is not served by then has no end, and passes no limit.
 
         Raises:
             ConfigError: a name is not a service of the cluster, or it has none.
@@ -45,7 +66,7 @@ class Probes:
         for service in services:
             prepare(service)
         identity = f"{recorder.rehearsal}.{next(self._numbers)}"
-        seen = Seen.pending()
+        seen = Seen()
         meter = Meter.start(services, self._run.attempts, f"{identity}.")
         described = [
             {
@@ -58,14 +79,35 @@ class Probes:
         recorder.write(MeterStarted(rehearsal=recorder.rehearsal, meter=identity, services=described))
         try:
             yield seen
+            self._until_served(meter, seconds(settle))
         finally:
             meter.stop()
             recorder.write(MeterFinished(rehearsal=recorder.rehearsal, meter=identity, problem=meter.problem))
             audits = {s.name: self._audit(s, meter) for s in services if s.mode == "write"}
-            seen.fill(meter.files, audits)
+            seen.settle(meter.files, audits)
             self.seen.append(seen)
             for name in meter.files:
-                recorder.tell(seen[name].interruption.describe())
+                recorder.tell(seen[name].interruption.explain()[0])
+
+    def _until_served(self, meter: Meter, within: float) -> None:
+        deadline = now() + within
+        while meter.alive() and now() < deadline:
+            if all(served(read_attempts(path).attempts) for path in meter.files.values()):
+                return
+            time.sleep(0.1)
+
+    def measured(self) -> list[Measured]:
+        """Return what was measured in every watch, to be judged."""
+        budgets = {service.name: service.interruption for service in self._cluster.services}
+        return [
+            Measured(
+                one.name, one.measurement, budgets.get(one.name),
+                lost=len(one.audit.lost) if one.audit else None,
+                audit_problem=one.audit.problem if one.audit else None,
+            )
+            for seen in self.seen
+            for one in seen.services.values()
+        ]  # fmt: skip
 
     def _choose(self, names: Sequence[str]) -> tuple[Service, ...]:
         known = {service.name: service for service in self._cluster.services}

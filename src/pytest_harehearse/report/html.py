@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from pytest_harehearse import units
@@ -14,8 +14,8 @@ from pytest_harehearse.report import svg, wording
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: All timelines together stay below, so that the page stays below 1 MB.
-FIGURES_BUDGET: Final = 600_000
+#: A page larger than this is refused by mail servers and trackers.
+PAGE_LIMIT: Final = 1_000_000
 #: A table lists at most this many rows of a kind.
 MOST_ROWS: Final = 60
 
@@ -69,12 +69,12 @@ def _anchors(summary: RunSummary) -> list[str]:
     return found
 
 
-def _figures(summary: RunSummary, anchors: list[str]) -> Mapping[str, str]:
-    """Draw the timelines, worst verdict first, until their budget is spent."""
+def _figures(summary: RunSummary, anchors: list[str], room: int) -> Mapping[str, str]:
+    """Draw the timelines, worst verdict first, until there is no more room (in bytes)."""
     from markupsafe import Markup
 
     watched = sum(len(rehearsal.services) for rehearsal in summary.rehearsals) or 1
-    points = max(16, min(120, 8_000 // watched))
+    points = max(16, min(120, 5_000 // watched))
     order = list(Verdict)
     worst_first = sorted(
         zip(anchors, summary.rehearsals, strict=True), key=lambda pair: order.index(pair[1].verdict), reverse=True
@@ -84,22 +84,26 @@ def _figures(summary: RunSummary, anchors: list[str]) -> Mapping[str, str]:
     for anchor, rehearsal in worst_first:
         drawing = svg.timeline(rehearsal, summary.anchor, points=points, rehearsal_id=anchor)
         spent += len(drawing.encode())
-        if spent > FIGURES_BUDGET:
+        if spent > room:
             break
         figures[anchor] = Markup(drawing)  # noqa: S704 - drawn by svg.py, which escapes every text
     return figures
 
 
-def _view(summary: RunSummary) -> dict[str, Any]:
-    anchors = _anchors(summary)
-    return {
-        "run": summary,
-        "sections": list(zip(anchors, summary.rehearsals, strict=True)),
-        "figures": _figures(summary, anchors),
-        "started": summary.started_at[:19].replace("T", " "),
-    }
-
-
 def render(summary: RunSummary) -> str:
     """Return the report of a run as one self-contained HTML page."""
-    return _environment().get_template("report.html.j2").render(_view(summary))
+    template = _environment().get_template("report.html.j2")
+    anchors = _anchors(summary)
+    view = {
+        "run": summary,
+        "sections": list(zip(anchors, summary.rehearsals, strict=True)),
+        "started": summary.started_at[:19].replace("T", " "),
+    }
+    room = PAGE_LIMIT
+    while True:
+        figures = _figures(summary, anchors, room)
+        page = template.render(**view, figures=figures)
+        excess = len(page.encode(errors="replace")) - PAGE_LIMIT
+        if excess <= 0 or not figures:
+            return page
+        room = sum(len(figure.encode()) for figure in figures.values()) - excess

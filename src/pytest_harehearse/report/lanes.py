@@ -64,7 +64,7 @@ def _action(canvas: Canvas, span: Span) -> None:
     classes = f"a-{span.kind if span.kind in {'switchover', 'fault', 'undo', 'wait'} else 'other'} v-{verdict.value}"
     if span.kind == "fault":
         middle = top + 11
-        canvas.path("action", f"{classes} thread", f"M{n(start)} {n(middle)}H{n(max(start, end))}", words)
+        canvas.parts.append(f'<path class="{classes} thread" d="M{n(start)} {n(middle)}H{n(max(start, end))}"/>')
         canvas.path("action", classes, f"M{n(start)} {n(middle - 7)}l7 7-7 7-7-7z", words)
         start, end = start - 7, max(start + 7, end)
     else:
@@ -101,7 +101,7 @@ def roles(canvas: Canvas, spans: Sequence[RoleSpan]) -> None:
 
 def _key(canvas: Canvas, unwritten: dict[str, str], y: float) -> None:
     """Name the colours of bars too short for their word."""
-    x = LEFT
+    x = LEFT + 12
     for role, kind in unwritten.items():
         wide = text_width(role, 11) + 30
         if x + wide > WIDTH:
@@ -120,7 +120,8 @@ def _role(canvas: Canvas, span: RoleSpan) -> bool:
     words = f"{span.node} {role} from {canvas.when(span.start)} for {show(max(0.0, span.end - span.start))}{unsure}"
     earlier = axis.x(span.start - max(0.0, span.uncertainty))
     if start - earlier >= 2:
-        canvas.box("role", f"{kind} unsure", earlier, start, top + 3, 16, words)
+        place = f'x="{n(earlier)}" y="{n(top + 3)}" width="{n(start - earlier)}" height="16"'
+        canvas.parts.append(f'<rect class="{kind} unsure" {place}/>')
     canvas.box("role", kind, start, end, top + 3, 16, words)
     fits = text_width(role, 11) <= end - start - 8
     if fits:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable
@@ -20,14 +21,16 @@ MARKUP: Final[dict[Verdict, dict[str, bool]]] = {
     Verdict.UNFINISHED: {"yellow": True, "bold": True},
 }
 #: Width of limit, lost and verdict; what is left goes to the name and the interruption.
-_LIMIT, _LOST, _VERDICT = 11, 9, 15
+_LIMIT, _LOST, _VERDICT = 11, 9, 17
+#: The space between a number and its unit, where no line may break.
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:s|ms|min|h)\b)")
 _LONG_HEAD: Final = "service down (worst, upper bound)"
 _SHORT_HEAD: Final = "down, at most"
 _ASCII: Final = str.maketrans(
     {
         "✓": "+",
         "✗": "x",
-        "·": "|",
+        "·": "-",
         "–": "-",
         "−": "-",
         "—": "-",
@@ -83,7 +86,7 @@ class _Screen:
         """Add prose, wrapped and indented under its sign; words are never broken."""
         first = " " * indent + (f"{self.say(sign)} " if sign else "")
         folded = textwrap.wrap(
-            self.say(text),
+            _UNIT.sub("\u00a0", self.say(text)),
             width=self.width,
             initial_indent=first,
             subsequent_indent=" " * len(first),
@@ -91,7 +94,7 @@ class _Screen:
             break_on_hyphens=False,
         )
         for line in folded or [first]:
-            self.add(line, **markup)
+            self.add(line.replace("\u00a0", " "), **markup)
 
     def row(self, name: str, cells: tuple[str, str, str, str], **markup: bool) -> None:
         """Add a row of the table; a name too long for its column gets a line of its own."""
@@ -157,10 +160,9 @@ def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> 
 
 def _brief(summary: RunSummary, report_path: str, screen: _Screen) -> list[Line]:
     for rehearsal in summary.rehearsals:
-        text = f"{_verdict(rehearsal.verdict)}  {rehearsal.cluster}  {rehearsal.name}"
         down = wording.service_down(rehearsal.worst_service)
-        screen.add(screen.say(text) + ("" if down == wording.NONE else f"  {screen.say(down)}"))
-        screen.lines[-1][1].update(MARKUP[rehearsal.verdict])
+        text = f"{_verdict(rehearsal.verdict)}  {rehearsal.cluster}  {rehearsal.name}  {down}"
+        screen.add(screen.say(text), **MARKUP[rehearsal.verdict])
     screen.add(f"report   {screen.say(report_path)}")
     return screen.lines
 
@@ -180,7 +182,7 @@ def lines(
     screen = _Screen(width, ascii_only=ascii_only)
     if verbosity < 0:
         return _brief(summary, report_path, screen)
-    screen.add(screen.say(wording.headline(summary)), bold=True)
+    screen.wrapped(wording.headline(summary), 0, bold=True)
     screen.wrapped(
         f"{wording.why(summary)}", 0, f"{wording.sign(summary.verdict)} {summary.verdict.value.upper()} ",
         **MARKUP[summary.verdict],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections import Counter
 from typing import Final
@@ -33,11 +34,10 @@ def plain(text: str, *, lines: bool = False) -> str:
 
     def safe(character: str) -> str:
         if character in "\n\t":
-            return character
+            return character if lines else " "
         return "\ufffd" if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs"} else character
 
-    cleaned = "".join(map(safe, text.replace("\r\n", "\n")))
-    return cleaned if lines else " ".join(cleaned.split())
+    return "".join(map(safe, text.replace("\r\n", "\n"))).strip()
 
 
 def sign(verdict: Verdict | str) -> str:
@@ -75,9 +75,7 @@ def bounds(lower: float | None, upper: float | None, unit: str = "s", beside: fl
     if upper is None:
         return UNKNOWN if lower is None else f"≥ {amount(lower, unit, beside)}"
     high = amount(upper, unit, beside)
-    if lower is None:
-        return f"≤ {high}"
-    low = amount(lower, unit, beside)
+    low = high if lower is None else amount(lower, unit, beside)
     if low == high:
         return high
     return f"{low.removesuffix(f' {unit}')} – {high}"
@@ -179,10 +177,12 @@ def lost(rehearsal: RehearsalSummary) -> str:
 
 
 def interruption_limit(rehearsal: RehearsalSummary) -> LimitSummary | None:
-    """Return the limit on the interruption: of several, one that was broken first, then the tightest."""
+    """Return the limit on the interruption: of several, that of the worst service, then a broken, then the tightest."""
     order = list(Verdict)
-    found = [limit for limit in rehearsal.limits if limit.unit == "s" and "interruption" in limit.name.casefold()]
-    return min(found, key=lambda limit: (-order.index(limit.verdict), limit.limit), default=None)
+    service = rehearsal.worst_service
+    own = f"interruption of {service.name}" if service else ""
+    found = [limit for limit in rehearsal.limits if limit.unit == "s" and limit.name.startswith("interruption")]
+    return min(found, key=lambda one: (one.name != own, -order.index(one.verdict), one.limit), default=None)
 
 
 def worst_outage(service: ServiceSummary | None) -> Outage | None:
@@ -242,6 +242,12 @@ def advice(verdict: Verdict) -> str:
         Verdict.UNKNOWN: "Remove the cause marked ? below, then measure again:",
         Verdict.UNFINISHED: "See that nothing was left behind (harehearse recover), then run it again:",
     }[verdict]
+
+
+def command(summary: RunSummary) -> str:
+    """Return the command line of the run, quoted for a shell."""
+    words = summary.argv[1:] if summary.argv[:1] == ("pytest",) else summary.argv
+    return shlex.join(["pytest", *words])
 
 
 def headline(summary: RunSummary) -> str:

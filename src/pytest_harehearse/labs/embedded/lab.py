@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_harehearse.errors import LabError
-from pytest_harehearse.inventory.model import Cluster, Environment, Inventory, Service
+from pytest_harehearse.inventory.model import Environment, Inventory
 from pytest_harehearse.labs import home as homes
 from pytest_harehearse.labs import processes
 from pytest_harehearse.labs.base import LabReport, Reached, Say
 from pytest_harehearse.labs.embedded import addresses, config, servers
 from pytest_harehearse.labs.embedded.privilege import Privilege, choose
+from pytest_harehearse.labs.embedded.services import known_services
 from pytest_harehearse.labs.embedded.wheels import Binaries, binaries
 from pytest_harehearse.labs.home import LabState, NodePlace, Owner
 from pytest_harehearse.managers.patroni import Patroni, PatroniNode
@@ -208,19 +209,8 @@ class EmbeddedLab:
             for node, place in places.items()
         )  # fmt: skip
         manager = Patroni(nodes, user="harehearse", password=secret)
-        return Reached(dataclasses.replace(cluster, services=self._services(cluster, places, secret)), manager)
-
-    @staticmethod
-    def _services(cluster: Cluster, places: dict[str, NodePlace], secret: str) -> tuple[Service, ...]:
-        """What users of such a cluster reach: the writable node, and any node, both by PostgreSQL's own client."""
-        hosts = ",".join(f"{place.address}:{place.postgres}" for place in places.values())
-        url = f"postgresql://postgres:{secret}@{hosts}/postgres"
-        known = tuple(
-            Service(mode, "postgresql", url, mode=mode, every=0.05, timeout=0.5, responders=tuple(places))
-            for mode in ("write", "read")
-        )
-        named = {service.name for service in cluster.services}
-        return (*(s for s in known if s.name not in named), *cluster.services)
+        hosts = {node: f"{place.address}:{place.postgres}" for node, place in places.items()}
+        return Reached(dataclasses.replace(cluster, services=known_services(cluster, hosts, secret)), manager)
 
     # -- StackControl ----------------------------------------------------------------------------------------------
 

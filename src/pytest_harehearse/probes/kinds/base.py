@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import os
+import re
 import socket
 import ssl
 from abc import ABC, abstractmethod
@@ -78,7 +80,9 @@ def of_error(error: OSError | EOFError | ssl.SSLError) -> Outcome:
 
 def wording(error: BaseException) -> str:
     """Return an error's text without its number, never empty."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+        return os.strerror(error.errno)
+    text = error.strerror if isinstance(error, socket.gaierror) else str(error)
     return (text or type(error).__name__).strip()
 
 
@@ -115,17 +119,30 @@ def is_address(host: str) -> bool:
     return True
 
 
+def _one_of(error: OSError) -> OSError:
+    """Return the most telling of the errors of several addresses, which asyncio joins into one text."""
+    numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))] if error.errno is None else []
+    if not numbers:
+        return error
+    # Somebody answered "refused": that tells more than an address family without a route.
+    number = errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else numbers[0]
+    return OSError(number, os.strerror(number))
+
+
 async def connect(
     host: str, port: int, *, within: float, tls: ssl.SSLContext | None = None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a new session; a name is resolved anew each time, and one dead address of several does not use it all up."""
-    reader, writer = await asyncio.open_connection(
-        host,
-        port,
-        ssl=tls,
-        server_hostname=host if tls else None,
-        happy_eyeballs_delay=None if is_address(host) else within / 4,
-    )
+    try:
+        reader, writer = await asyncio.open_connection(
+            host,
+            port,
+            ssl=tls,
+            server_hostname=host if tls else None,
+            happy_eyeballs_delay=None if is_address(host) else within / 4,
+        )
+    except OSError as error:
+        raise _one_of(error) from error
     # Linux may connect a client to itself when nobody listens on a port of the ephemeral range.
     if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
         writer.transport.abort()

@@ -12,7 +12,9 @@ from typing import Final
 
 from pytest_harehearse.probes.attempts import Outcome
 
-_PREFIX: Final = re.compile(r'^connection (?:to server )?(?:at|on) (?:"[^"]*"(?: \([^)]*\))?, port \d+|socket "[^"]*") failed: ')
+_PREFIX: Final = re.compile(
+    r'^connection (?:to server )?(?:at|on) (?:"[^"]*"(?: \([^)]*\))?, port \d+|socket "[^"]*") failed: '
+)
 
 _TEXTS: Final[tuple[tuple[Outcome, tuple[str, ...]], ...]] = (
     (
@@ -25,7 +27,7 @@ _TEXTS: Final[tuple[tuple[Outcome, tuple[str, ...]], ...]] = (
             "is not permitted to log in",
             "permission denied for database",
             "invalid connection option",
-            "missing \"=\" after",
+            'missing "=" after',
         ),
     ),
     (

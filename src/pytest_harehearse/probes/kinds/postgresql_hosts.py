@@ -69,7 +69,9 @@ def target(service: Service) -> Target:
     ports = found.get("port", "").split(",")
     count = len(hosts)
     if len(ports) not in {1, count} or len(addresses) not in {1, count}:
-        raise ConfigError(f"the URL {shown!r} has {count} hosts, but {len(ports)} ports and {len(addresses)} addresses.")
+        raise ConfigError(
+            f"the URL {shown!r} has {count} hosts, but {len(ports)} ports and {len(addresses)} addresses."
+        )
     ports = ports * count if len(ports) == 1 else ports
     addresses = addresses * count if len(addresses) == 1 else addresses
     names = service.responders if len(service.responders) == count else hosts

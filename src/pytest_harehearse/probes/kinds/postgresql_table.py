@@ -43,7 +43,9 @@ def _look(aim: Target, ends: float) -> tuple[list[tuple[str, Connection]], list[
             said.append(f"{host.label}: {errors.short(str(error))}")
             continue
         try:
-            row = conn.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'").fetchone()
+            row = conn.execute(
+                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+            ).fetchone()
         except psycopg.Error as error:
             said.append(f"{host.label}: {errors.short(str(error))}")
             conn.close()
@@ -111,7 +113,7 @@ def create_table(service: Service, within: float = 15.0) -> None:
         why = _plain(error, service) if isinstance(error, psycopg.Error) else str(error)
         raise HarehearseError(
             f"The table harehearse.writes for the numbered writes of {service.name!r} could not be made ready: {why}. "
-            "Let the user of the URL create it (CREATE on the database), or use mode = \"read\"."
+            'Let the user of the URL create it (CREATE on the database), or use mode = "read".'
         ) from error
 
 

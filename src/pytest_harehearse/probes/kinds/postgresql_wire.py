@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
-from psycopg import pq
-
-READABLE: Final = "read"
-WRITABLE: Final = "write"
+from psycopg import OperationalError, pq
 
 
 async def _ready(fd: int, *, read: bool, write: bool) -> None:
@@ -43,6 +39,11 @@ class WireError(Exception):
     """libpq gave up: connecting failed or the connection was lost; the text is libpq's."""
 
 
+def _check(conn: pq.abc.PGconn, status: int) -> None:
+    if conn.status == pq.ConnStatus.BAD or status == pq.PollingStatus.FAILED:
+        raise WireError(conn.error_message.decode(errors="replace").strip())
+
+
 async def open_session(conninfo: str) -> pq.abc.PGconn:
     """Open one new session; the socket is closed when this is cancelled.
 
@@ -54,11 +55,8 @@ async def open_session(conninfo: str) -> pq.abc.PGconn:
         # libpq may go through several sockets (with TLS, without): the descriptor is asked for anew each time.
         status: int = pq.PollingStatus.WRITING
         while status != pq.PollingStatus.OK:
-            if conn.status == pq.ConnStatus.BAD or status == pq.PollingStatus.FAILED:
-                raise WireError(conn.error_message.decode(errors="replace").strip())
-            await _ready(
-                conn.socket, read=status == pq.PollingStatus.READING, write=status == pq.PollingStatus.WRITING
-            )
+            _check(conn, status)
+            await _ready(conn.socket, read=status == pq.PollingStatus.READING, write=status == pq.PollingStatus.WRITING)
             status = conn.connect_poll()
         conn.nonblocking = 1
     except BaseException:
@@ -73,8 +71,6 @@ async def execute(conn: pq.abc.PGconn, sql: bytes, parameters: Sequence[bytes] =
     Raises:
         WireError: when the connection was lost before the result came.
     """
-    from psycopg import OperationalError
-
     first: pq.abc.PGresult | None = None
     try:
         conn.send_query_params(sql, list(parameters))

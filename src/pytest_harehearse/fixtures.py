@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""The fixtures a rehearsal is written with. Imports nothing heavy: it is loaded by every pytest run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_harehearse.rehearsal.controller import Controller
+
+KEY: pytest.StashKey[Controller] = pytest.StashKey()
+
+#: The private parameter behind ``cluster``; a project's own ``cluster`` fixture does not carry it.
+PARAMETER = "_harehearse_cluster_id"
+
+
+@pytest.fixture(scope="session")
+def _harehearse_cluster_id(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def cluster(_harehearse_cluster_id: str, pytestconfig: pytest.Config) -> Any:
+    """The cluster under rehearsal: its state, its switchover, its waits. The test runs once per selected cluster."""
+    return pytestconfig.stash[KEY].cluster(_harehearse_cluster_id)
+
+
+@pytest.fixture
+def probes(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
+    """Watches the cluster's services and measures how long each was interrupted: ``with probes.watch() as seen``."""
+    return pytestconfig.stash[KEY].current.probes
+
+
+@pytest.fixture
+def faults(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
+    """Faults as context managers, each undone at the end of its block: ``with faults.stack_kill(node)``."""
+    return pytestconfig.stash[KEY].current.faults
+
+
+@pytest.fixture
+def rehearsal(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
+    """The rehearsal itself: ``rehearsal.note("…")`` puts a note on the timeline."""
+    return pytestconfig.stash[KEY].current

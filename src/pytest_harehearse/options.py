@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""The options, once, for pytest (``--harehearse-env``) and for the command (``--env``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. ``kind``: one value, a list of values, or a switch."""
+
+    name: str
+    kind: Literal["value", "list", "switch"]
+    metavar: str
+    help: str
+
+    def pytest(self) -> tuple[str, dict[str, Any]]:
+        """Return the option as ``parser.addoption`` takes it."""
+        if self.kind == "switch":
+            return f"--harehearse-{self.name}", {"action": "store_true", "default": False, "help": self.help}
+        action = "append" if self.kind == "list" else "store"
+        default: Any = [] if self.kind == "list" else None
+        return f"--harehearse-{self.name}", {
+            "action": action, "default": default, "metavar": self.metavar, "help": self.help,
+        }  # fmt: skip
+
+    @property
+    def dest(self) -> str:
+        """The name under which pytest keeps its value."""
+        return f"harehearse_{self.name.replace('-', '_')}"
+
+
+CONFIG: Final = Option("config", "value", "FILE", "The inventory. Default: harehearse.toml, found upward from rootdir")
+ENV: Final = Option(
+    "env", "list", "NAME", "Rehearse on the clusters of this environment; repeatable. Default: default_environment"
+)
+CLUSTER: Final = Option("cluster", "list", "ENV/NAME", "Rehearse on this cluster only; repeatable. Default: all of ENV")
+STORE: Final = Option("store", "value", "DIR", "Where runs are kept. Default: .harehearse beside the inventory")
+PLAN: Final = Option("plan", "switch", "", "Print every action, its undo and its expected effect; touch nothing")
+KEEP_LAB: Final = Option("keep-lab", "switch", "", "Leave a lab that this run created. Default: remove it at the end")
+
+PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB)

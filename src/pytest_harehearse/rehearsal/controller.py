@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""What one pytest session knows of rehearsals: the selected clusters, and either the real session or a plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_harehearse.errors import ConfigError
+from pytest_harehearse.inventory.model import Cluster as Described
+from pytest_harehearse.inventory.model import Inventory
+from pytest_harehearse.rehearsal import marks
+from pytest_harehearse.rehearsal.cluster import Cluster
+from pytest_harehearse.rehearsal.plan import Plan, PlannedFaults, PlannedProbes
+from pytest_harehearse.rehearsal.session import Session
+
+Marks = Sequence[tuple[tuple[Any, ...], Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the options say."""
+
+    config: Path | None
+    start: Path
+    environments: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+    store: Path | None = None
+    plan: bool = False
+    keep_lab: bool = False
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRehearsal:
+    """What the fixtures give in a plan."""
+
+    cluster: Cluster
+    probes: PlannedProbes
+    faults: PlannedFaults
+    note: Callable[[str], None]
+
+
+@dataclass
+class Controller:
+    """Made when the first rehearsal is collected; loads the inventory once."""
+
+    choice: Choice
+    say: Callable[[str], None]
+    plans: list[tuple[str, str, Plan]] = field(default_factory=list)
+    _inventory: Inventory | None = None
+    _session: Session | None = None
+    _planned: PlannedRehearsal | None = None
+
+    @property
+    def inventory(self) -> Inventory:
+        """The inventory.
+
+        Raises:
+            ConfigError: there is none, or it is wrong.
+        """
+        if self._inventory is None:
+            from pytest_harehearse.inventory.load import find, load
+
+            path = self.choice.config or find(self.choice.start)
+            if path is None:
+                raise ConfigError(
+                    f"No harehearse.toml in {self.choice.start} or above it, so there is no cluster to rehearse on. "
+                    "Write one: harehearse init. Or name one: --harehearse-config FILE"
+                )
+            self._inventory = load(path)
+        return self._inventory
+
+    def selected(self) -> list[Described]:
+        """Return the clusters to rehearse on.
+
+        Raises:
+            ConfigError: nothing, or something unknown, is selected; or production, which this version only reads.
+        """
+        from pytest_harehearse.inventory.select import select
+
+        found = select(self.inventory, self.choice.environments, self.choice.clusters)
+        if not found:
+            raise ConfigError("The selected environment has no cluster; see --harehearse-env and --harehearse-cluster.")
+        for described in found:
+            if described.kind == "production" and not self.choice.plan:
+                raise ConfigError(
+                    f"{described.id} is production, so nothing was started: this version rehearses in labs only. To "
+                    "see what would be done: --harehearse-plan"
+                )
+        return found
+
+    @property
+    def store(self) -> Path:
+        """Where runs are kept."""
+        return self.choice.store or self.inventory.path.parent / (self.inventory.store or ".harehearse")
+
+    @property
+    def session(self) -> Session:
+        """The real session."""
+        if self._session is None:
+            self._session = Session(
+                self.inventory, self.store, list(self.choice.argv), keep_lab=self.choice.keep_lab, say=self.say
+            )
+        return self._session
+
+    @property
+    def began(self) -> Session | None:
+        """The real session, if anything was rehearsed."""
+        return self._session
+
+    def cluster(self, identity: str) -> Cluster:
+        """Return the cluster under rehearsal."""
+        return self._planned.cluster if self._planned is not None else self.session.open(identity)
+
+    @property
+    def current(self) -> Any:
+        """What the fixtures give."""
+        return self._planned if self._planned is not None else self.session.current
+
+    def unmet(self, identity: str, needs: Marks) -> str | None:
+        """Return why the cluster lacks what a test needs, by the inventory alone."""
+        described = self.inventory.clusters[identity]
+        capabilities = {"patroni": ["switchover"]}.get(described.manager, [])
+        if described.provider == "embedded":
+            capabilities = [*capabilities, "stack_kill"]
+        return marks.unmet(
+            needs, cluster=identity, nodes=len(described.nodes), manager=described.manager, fencing=False,
+            capabilities=capabilities,
+        )  # fmt: skip
+
+    def plan(self, identity: str, nodeid: str, title: str, limits: Mapping[str, float]) -> None:
+        """Begin the plan of one rehearsal."""
+        from pytest_harehearse.labs.base import planned_services
+
+        described = self.inventory.clusters[identity]
+        described = dataclasses.replace(described, services=planned_services(described))
+        plan = Plan(described, described.services, limits)
+        self.plans.append((nodeid, title, plan))
+        self._planned = PlannedRehearsal(plan.cluster, PlannedProbes(plan), PlannedFaults(plan), plan.note)
+
+    def planned_up_to(self, reason: str) -> None:
+        """Say in the plan that the model could not go on."""
+        self.plans[-1][2].lines.append(f"the plan ends here: {reason}")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What pytest's terminal shows of rehearsals while it runs and at its end."""
+
+from __future__ import annotations
+
+import locale
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_harehearse.rehearsal.plan import Plan
+from pytest_harehearse.report.session import Finished
+from pytest_harehearse.report.terminal import lines
+
+logger = logging.getLogger("harehearse")
+
+
+class Terminal(Protocol):
+    """What is used of pytest's terminal reporter."""
+
+    def ensure_newline(self) -> None:
+        """Begin a new line unless at the beginning of one."""
+
+    def write_line(self, line: str, **markup: bool) -> None:
+        """Write a line."""
+
+    def section(self, title: str, sep: str = "=", **markup: bool) -> None:
+        """Write a line with a title in its middle."""
+
+
+def sayer(terminal: Any) -> Callable[[str], None]:
+    """Return how to say a line at once: on the terminal if there is one, else in the log."""
+
+    def say(text: str) -> None:
+        if terminal is not None and not logger.isEnabledFor(logging.INFO):
+            terminal.ensure_newline()
+            terminal.write_line(f"harehearse: {text}")
+        else:
+            logger.info("%s", text)
+
+    return say
+
+
+def shown(path: Path) -> str:
+    """Return a path as short as it can be typed here."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)
+
+
+def header(kinds: Mapping[str, str], store: Path, *, plan: bool) -> list[str]:
+    """Return the lines after the collection."""
+    named = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+    second = "plan only: nothing will be touched" if plan else f"store {shown(store)}"
+    return [f"harehearse: clusters {named}", f"harehearse: {second}"]
+
+
+def show_plans(terminal: Terminal, plans: Sequence[tuple[str, str, Plan]]) -> None:
+    """Print every plan."""
+    if not plans:
+        return
+    terminal.section("rehearsals: the plan, nothing was touched")
+    for nodeid, title, plan in plans:
+        terminal.write_line("")
+        terminal.write_line(nodeid, bold=True)
+        terminal.write_line(f"  {title}")
+        for line in plan.lines:
+            terminal.write_line(f"  {line}")
+
+
+def ascii_only() -> bool:
+    """Return whether the terminal's encoding lacks the signs."""
+    try:
+        "✓✗–≤·".encode(locale.getpreferredencoding(do_setlocale=False))
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def show_finished(terminal: Terminal, finished: Finished, verbosity: int) -> None:
+    """Print the verdicts, and what went wrong besides."""
+    if not finished.written and not finished.problems:
+        return
+    terminal.section("rehearsals")
+    for summary, directory in finished.written:
+        where = shown(directory / "report.html")
+        for text, markup in lines(summary, where, verbosity=verbosity, ascii_only=ascii_only()):
+            terminal.write_line(text, **markup)
+    for problem in finished.problems:
+        terminal.write_line(problem, red=True)
