@@ -37,6 +37,10 @@ def _role(word: str) -> str:
     return REPLICA if word in _REPLICA_WORDS else word or "unknown"
 
 
+def _sync_wanted(settings: dict[str, Any]) -> int:
+    return int(settings.get("synchronous_node_count", 1)) if settings.get("synchronous_mode") else 0
+
+
 def _lag(entry: dict[str, Any]) -> int | None:
     lag = entry.get("lag")
     return lag if isinstance(lag, int) else None
@@ -60,7 +64,7 @@ class Patroni:
             witness = {n.name: pool.submit(ask, n.conninfo, deadline) for n in self._nodes}
             views = {name: future.result() for name, future in own.items()}
             testimony = {name: future.result() for name, future in witness.items()}
-            wanted = any(future.result().body.get("synchronous_mode") for future in settings)
+            wanted = max(_sync_wanted(future.result().body) for future in settings)
             clusters = [answer.body for future in shared.values() if (answer := future.result()).status == 200]
         listed = {entry.get("name"): entry for entry in (clusters[0].get("members", []) if clusters else [])}
         members = tuple(

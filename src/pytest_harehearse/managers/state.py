@@ -63,8 +63,8 @@ class ClusterState:
     members: tuple[Member, ...]
     #: A switchover that the manager still carries, its pause, or the like.
     pending: str | None = None
-    #: The cluster's settings ask for a synchronous standby.
-    sync_wanted: bool = False
+    #: How many synchronous standbys the cluster's settings ask for.
+    sync_wanted: int = 0
     t: float = field(default_factory=now)
 
     @property
@@ -103,7 +103,7 @@ class ClusterState:
         """Return why the cluster is not fully redundant now; None when it is.
 
         Fully redundant: exactly one primary, confirmed by itself, and every other node streaming from it with no lag,
-        on its timeline; where the settings ask for a synchronous standby, one is named.
+        on its timeline; where the settings ask for synchronous standbys, they are.
         """
         if self.pending:
             return self.pending
@@ -120,8 +120,9 @@ class ClusterState:
                 return f"{member.name} lags: {member.describe()}"
             if member.timeline != timeline:
                 return f"{member.name} is on timeline {member.timeline}, the primary on {timeline}"
-        if self.sync_wanted and len(self.members) > 1 and not any(member.sync for member in self.members):
-            return "no standby is synchronous yet"
+        synchronous = sum(member.sync for member in self.members)
+        if synchronous < min(self.sync_wanted, len(self.members) - 1):
+            return f"{synchronous} of {self.sync_wanted} standbys are synchronous yet"
         return None
 
 

@@ -122,7 +122,7 @@ class Interruption:
         if self.upper is None:
             if self.lower > limit:
                 return f", {units.show(self.lower - limit)} or more over the limit of {shown}"
-            return f"; whether it kept the limit of {shown} was not seen, so it did not"
+            return f"; that it kept the limit of {shown} was not seen"
         if self.upper <= limit:
             return f", within the limit of {shown}"
         text = f", {units.show(self.upper - limit)} over the limit of {shown}"

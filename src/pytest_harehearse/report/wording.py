@@ -37,7 +37,8 @@ def plain(text: str, *, lines: bool = False) -> str:
             return character if lines else " "
         return "\ufffd" if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs"} else character
 
-    return "".join(map(safe, text.replace("\r\n", "\n"))).strip()
+    cleaned = "".join(map(safe, text.replace("\r\n", "\n")))
+    return cleaned if lines else cleaned.strip()
 
 
 def sign(verdict: Verdict | str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 from pytest_harehearse.clock import Anchor
@@ -42,10 +43,7 @@ def latency(began, ended, outages=(), *, usual=0.002, step=0.1):
 def service(name="sql write", *, began=1000.0, ended=1012.0, outages=(), **changes):
     """A service watched every 20 ms, with bounds that follow from its outages."""
     lower, upper = total(outages)
-    errors = {}
-    for outage in outages:
-        for kind, count in outage.errors.items():
-            errors[kind] = errors.get(kind, 0) + count
+    errors = dict(sum((Counter(outage.errors) for outage in outages), Counter()))
     made = ServiceSummary(
         name=name,
         probe="postgresql",
@@ -260,19 +258,11 @@ def weird(**changes):
 
 def clusters(*rehearsals):
     """The clusters the rehearsals ran on."""
+    told = ("PostgreSQL 18.6, Patroni 4.1.5, etcd 3.5.21",)
+    labs = {"provider": "embedded", "lab_up_s": 4.21}
+    bare = ClusterSummary("", "lab", "patroni", None, ("pg1", "pg2", "pg3"), notes=told)
     found = {r.cluster: r.kind for r in rehearsals}
-    return tuple(
-        ClusterSummary(
-            id=cluster,
-            kind=kind,
-            manager="patroni",
-            provider="embedded" if kind == "lab" else None,
-            nodes=("pg1", "pg2", "pg3"),
-            lab_up_s=4.21 if kind == "lab" else None,
-            notes=("PostgreSQL 18.6, Patroni 4.1.5, etcd 3.5.21",),
-        )
-        for cluster, kind in found.items()
-    )
+    return tuple(replace(bare, id=c, kind=kind, **(labs if kind == "lab" else {})) for c, kind in found.items())
 
 
 def run(*rehearsals, **changes):

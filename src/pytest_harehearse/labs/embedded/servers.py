@@ -83,6 +83,7 @@ def start_patroni(
     text = config.patroni(
         scope=cluster, node=node, place=state.clusters[cluster][node], etcd=state.etcd, postgres=binaries.postgres,
         folder=folder, secret=state.secrets["postgres"],
+        standbys=len(state.clusters[cluster]) - 1,
     )  # fmt: skip
     file = folder / "patroni.yml"
     file.write_text(text, encoding="utf-8")

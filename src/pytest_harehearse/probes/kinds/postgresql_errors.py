@@ -13,7 +13,7 @@ from typing import Final
 from pytest_harehearse.probes.attempts import Outcome
 
 _PREFIX: Final = re.compile(
-    r'^connection (?:to server )?(?:at|on) (?:"[^"]*"(?: \([^)]*\))?, port \d+|socket "[^"]*") failed: '
+    r'^(?:connection (?:failed|is bad): )?connection (?:to server )?(?:at|on) (?:"[^"]*"(?: \([^)]*\))?, port \d+|socket "[^"]*") failed: '
 )
 
 _TEXTS: Final[tuple[tuple[Outcome, tuple[str, ...]], ...]] = (

@@ -60,7 +60,7 @@ def target(service: Service) -> Target:
     except Error as error:
         # libpq quotes the URL it cannot read, with its password.
         text = str(error).strip().replace(service.url, shown)
-        text = text if "***" not in shown else text.split('"', 1)[0].strip()
+        text = text if "***" not in shown else text.split('"', 1)[0].strip(" :")
         raise ConfigError(
             f"the URL {shown!r} cannot be read: {text}. Write postgresql://USER:PASSWORD@HOST1:PORT,HOST2:PORT/DATABASE."
         ) from error

@@ -14,6 +14,7 @@ import psycopg
 from pytest_harehearse import units
 from pytest_harehearse.errors import HarehearseError, Indeterminate
 from pytest_harehearse.inventory.model import Service
+from pytest_harehearse.probes.attempts import Outcome
 from pytest_harehearse.probes.kinds import postgresql_errors as errors
 from pytest_harehearse.probes.kinds.postgresql_hosts import Target, target
 from pytest_harehearse.probes.kinds.urls import hide
@@ -73,13 +74,17 @@ def _primary(service: Service, within: float) -> Iterator[Connection]:
     ends = time.monotonic() + within
     while True:
         found, said = _look(aim, ends)
-        if found or time.monotonic() + 0.2 >= ends:
+        if (
+            found
+            or time.monotonic() + 0.2 >= ends
+            or all(errors.of_text(text) is Outcome.MISCONFIGURED for text in said)
+        ):
             break
         time.sleep(0.2)
     try:
         if not found:
             raise Indeterminate(
-                f"no host of {hide(service.url)} took writes within {units.show(within)} ({'; '.join(said)})"
+                f"no host of {hide(service.url)} takes writes, waited at most {units.show(within)} ({'; '.join(said)})"
             )
         if len(found) > 1:
             names = ", ".join(label for label, _ in found)
@@ -113,7 +118,7 @@ def create_table(service: Service, within: float = 15.0) -> None:
         why = _plain(error, service) if isinstance(error, psycopg.Error) else str(error)
         raise HarehearseError(
             f"The table harehearse.writes for the numbered writes of {service.name!r} could not be made ready: {why}. "
-            'Let the user of the URL create it (CREATE on the database), or use mode = "read".'
+            'The user of its URL must be let in and may CREATE in that database; or ask it with mode = "read".'
         ) from error
 
 
