@@ -51,7 +51,7 @@ def begin(item: pytest.Item, identity: str, controller: Controller) -> None:
         pytest.skip(reason)
     limits = marks.limits(_marks(item, "rehearsal"))
     function = getattr(item, "function", None)
-    title = (getattr(function, "__doc__", None) or item.name).strip().splitlines()[0]
+    title = (getattr(function, "__doc__", None) or item.name).strip().splitlines()[0].rstrip(".")
     if controller.choice.plan:
         controller.plan(identity, _nodeid(item), title, limits)
         return

@@ -7,6 +7,7 @@ name alone, so that any later command finds it, also after its parent was killed
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from pytest_harehearse.errors import LabError
 from pytest_harehearse.labs import processes
+from pytest_harehearse.safety.lock import FileLock, Held
 
 SCHEMA: Final = 1
 
@@ -132,3 +134,14 @@ def read(home: Path) -> LabState | None:
 def homes() -> list[Path]:
     """Return the homes of all labs of this user, also of half-made ones."""
     return sorted(path for path in base().iterdir() if path.is_dir())
+
+
+def tidy() -> None:
+    """Remove the locks whose holder was killed, and the folder of all labs once it is empty."""
+    root = base()
+    for path in root.glob("*.lock"):
+        with contextlib.suppress(Held):
+            FileLock(path, "tidying").acquire(within=0.0).release()
+    # Not empty: another lab lives there, or is just being made.
+    with contextlib.suppress(OSError):
+        root.rmdir()

@@ -222,6 +222,8 @@ class Session:
                 problems.append(str(error))
         for lock in self._locks:
             lock.release()
+        if self._locks:
+            home.tidy()
         if self._run is not None:
             self._run.finish(exit_status)
         return problems

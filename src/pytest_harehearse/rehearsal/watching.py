@@ -27,6 +27,9 @@ from pytest_harehearse.units import seconds
 AUDIT_DEADLINE_S = 30.0
 
 
+#: How long a watch asks before the block begins, and how long it waits there for services that do not answer.
+BASELINE_S, LEAD_S = 0.5, 5.0
+
 #: So many successes in a row, and none failed since: the service is back.
 BACK = 3
 
@@ -78,6 +81,8 @@ class Probes:
         ]  # fmt: skip
         recorder.write(MeterStarted(rehearsal=recorder.rehearsal, meter=identity, services=described))
         try:
+            # A baseline first: an interruption whose beginning was not seen has no upper bound.
+            self._until_served(meter, LEAD_S, at_least=BASELINE_S)
             yield seen
             self._until_served(meter, seconds(settle))
         finally:
@@ -89,10 +94,11 @@ class Probes:
             for name in meter.files:
                 recorder.tell(seen[name].interruption.explain()[0])
 
-    def _until_served(self, meter: Meter, within: float) -> None:
-        deadline = now() + within
-        while meter.alive() and now() < deadline:
-            if all(served(read_attempts(path).attempts) for path in meter.files.values()):
+    @staticmethod
+    def _until_served(meter: Meter, within: float, at_least: float = 0.0) -> None:
+        began = now()
+        while meter.alive() and now() < began + within:
+            if now() >= began + at_least and all(served(read_attempts(path).attempts) for path in meter.files.values()):
                 return
             time.sleep(0.1)
 

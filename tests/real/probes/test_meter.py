@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_tcp_service_and_an_http_service_side_by_side(server, tmp_path):
     for name in meter.files:
         found = of(meter, name)
         assert len(found.interruption.outages) == 1
-        assert set(found.errors) <= {"refused", "reset"}
+        assert found.errors["refused"] > 5
     assert {a.by for a in of(meter).samples() if a.outcome.up} == {"web1"}
 
 
@@ -118,7 +119,7 @@ def test_the_schedule_does_not_wait_for_answers(server, tmp_path):
     with Meter.start([http(server.url, timeout=0.3)], tmp_path, "", seed=7) as meter:
         time.sleep(1.0)
     samples = Seen.from_files(meter.files)["page"].samples()
-    spans = [b.due - a.due for a, b in zip(samples, samples[1:], strict=False)]
+    spans = [b.due - a.due for a, b in pairwise(samples)]
     assert all(0.9 * 0.02 - 1e-5 <= span <= 1.1 * 0.02 + 1e-5 for span in spans)
     assert len(samples) >= 40
 

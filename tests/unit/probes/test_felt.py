@@ -35,7 +35,8 @@ def test_compares_by_the_upper_bound():
     assert (CLOSED.lower, CLOSED.upper, CLOSED.seconds) == (pytest.approx(6.02), 6.10, 6.10)
     assert not CLOSED <= "6.05s"
     assert not CLOSED < "6.1s"
-    assert CLOSED <= timedelta(seconds=6.1)
+    limit = timedelta(seconds=6.1)
+    assert CLOSED <= limit  # noqa: SIM300
     assert CLOSED > "6050ms"
     assert CLOSED >= "6.1s"
     assert CLOSED == "6.1s"

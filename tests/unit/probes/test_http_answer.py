@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -70,10 +71,8 @@ def test_an_answer_that_breaks_off(raw):
 @given(st.binary(max_size=200))
 def test_no_answer_surprises(raw):
     """Any bytes are an answer, no HTTP, or broken off; nothing else is raised."""
-    try:
+    with contextlib.suppress(NotHttp, EOFError):
         read(b"HTTP/1.1 " + raw)
-    except (NotHttp, EOFError):
-        pass
 
 
 def test_names_who_answered_whatever_the_case():

@@ -70,6 +70,7 @@ class EmbeddedLab:
             existed = self.home.exists()
             if existed:
                 servers.remove(self.home)
+        homes.tidy()
         return existed
 
     def report(self) -> LabReport:
