@@ -201,6 +201,8 @@ def decode(line: str) -> Event | None:
     if kind is None:
         return None
     known = {f.name for f in dataclasses.fields(kind)}
+    if "t" not in data:
+        raise ValueError(f"not a {kind.__name__}: it has no time")
     try:
         return kind(**{key: value for key, value in data.items() if key in known})
     except TypeError as error:
@@ -213,7 +215,8 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._file: TextIO | None = path.open("a", encoding="utf-8")
+        # Half a character (an argument that is no UTF-8) becomes JSON's own escape for it, and comes back as it was.
+        self._file: TextIO | None = path.open("a", encoding="utf-8", errors="backslashreplace")
 
     def write(self, event: Event) -> None:
         """Append one event.

@@ -127,8 +127,19 @@ def read(home: Path) -> LabState | None:
                 },
             }
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def forsaken(home: Path) -> bool:
+    """Return whether nobody will come back to it; a half-made one without ``lab.json`` counts, unless it is locked."""
+    state = read(home)
+    return state.abandoned if state is not None else home.exists() and not (home / "lab.json").exists()
+
+
+def lock_of(home: Path) -> FileLock:
+    """Return the lock under which a lab is created and removed."""
+    return FileLock(home.with_name(f"{home.name}.lock"), f"pid {os.getpid()}")
 
 
 def homes() -> list[Path]:

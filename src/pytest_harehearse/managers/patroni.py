@@ -2,7 +2,7 @@
 """Patroni: state from its REST API, confirmed by PostgreSQL itself; switchover by REST.
 
 Endpoints as in Patroni's "REST API" documentation: ``GET /cluster`` (members, roles, lag), ``GET /patroni`` (one
-node's own view), ``POST /switchover`` (200 done, 202 scheduled, 400/412/503 refused).
+node's own view), ``POST /switchover`` (200 done, 4xx refused, 503 failed or not known).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, Clus
 
 _PRIMARY_WORDS = frozenset({"leader", "primary", "master", "standby_leader"})
 _REPLICA_WORDS = frozenset({"replica", "sync_standby", "quorum_standby"})
+#: The one 503 that says that nothing will happen any more: the request is gone, and the leader is the same.
+_FAILED = "Switchover failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,13 @@ class Patroni:
             if answer.refused:
                 raise Unreachable(f"{said}. It was not sent, so nothing was changed.")
             raise Indeterminate(f"{said}. It was sent and not answered, so it may happen: unknown.")
+        said = f"{answer.status} {answer.text}"
+        if 400 <= answer.status < 500 or (answer.status == 503 and answer.text == _FAILED):
+            raise Refused(f"Patroni refused the switchover from {leader.name} to {to}: {said}")
         if answer.status != 200:
-            raise Refused(f"Patroni refused the switchover from {leader.name} to {to}: {answer.status} {answer.text}")
-        return f"{answer.status} {answer.text}"
+            # "Switchover status unknown", "failed to write failover key into DCS", an error of its own: no clear no.
+            raise Indeterminate(
+                f"Patroni could not say what became of the switchover from {leader.name} to {to}: {said}. "
+                "It may happen: unknown."
+            )
+        return said

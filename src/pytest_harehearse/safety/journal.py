@@ -7,6 +7,7 @@ whoever died in between.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -72,7 +73,9 @@ class Journal:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             # A line break first ends a line torn by an earlier kill.
-            os.write(descriptor, ("\n" + json.dumps(row) + "\n").encode())
+            data = ("\n" + json.dumps(row) + "\n").encode()
+            if os.write(descriptor, data) != len(data):
+                raise OSError(errno.ENOSPC, "only a part of the entry could be written", str(self.path))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 import time
@@ -43,6 +44,13 @@ class EmbeddedLab:
             LabError: a wheel is missing, no address is free, a server died, or it was not healthy in time; nothing is
                 left behind then.
         """
+        try:
+            return self._up(say, keep=keep, within=within)
+        except BaseException:
+            homes.tidy()
+            raise
+
+    def _up(self, say: Say, *, keep: bool, within: float) -> bool:
         programs = binaries()
         with self._lock():
             self._sweep(say)
@@ -90,20 +98,26 @@ class EmbeddedLab:
         )
 
     def _lock(self) -> FileLock:
-        lock = FileLock(homes.base() / f"{self.home.name}.lock", f"pid {Owner.me().pid}")
+        homes.base()
         try:
-            return lock.acquire(within=120.0)
+            return homes.lock_of(self.home).acquire(within=120.0)
         except Held as held:
             raise LabError(
                 f"The lab {self.environment.name} is being created or removed by {held.holder}; waited 120 s for it."
             ) from held
 
     def _sweep(self, say: Say) -> None:
+        """Remove the labs of other inventories that nobody will come back to."""
         for home in homes.homes():
-            state = homes.read(home)
-            if home != self.home and state is not None and state.abandoned:
-                say(f"removing the lab {state.environment} of {state.inventory}: its parent was killed")
-                servers.remove(home)
+            if home == self.home or not homes.forsaken(home):
+                continue
+            # Held: somebody creates or removes it just now. Asked again once it is ours: it may be another by now.
+            with contextlib.suppress(Held), homes.lock_of(home).acquire(within=0.0):
+                if homes.forsaken(home):
+                    state = homes.read(home)
+                    whose = f"{state.environment} of {state.inventory}" if state else f"in {home}"
+                    say(f"removing the lab {whose}: its parent was killed")
+                    servers.remove(home)
 
     def _usable(self, state: LabState) -> bool:
         """Up, not abandoned, of the clusters the inventory names, and at least its etcd alive."""

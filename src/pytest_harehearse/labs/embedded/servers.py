@@ -138,7 +138,8 @@ def remove(home: Path) -> None:
         processes.kill_all(home)
         shared_memory.free(home)
         reap()
-        shutil.rmtree(home)
+        if home.exists():
+            shutil.rmtree(home)
     except (TimeoutError, OSError) as error:
         raise LabError(f"The lab in {home} could not be removed whole: {error}") from error
 

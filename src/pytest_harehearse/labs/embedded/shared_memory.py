@@ -24,7 +24,10 @@ def _segment(pidfile: Path) -> tuple[int, int] | None:
 
 def unused(table: str) -> set[tuple[int, int]]:
     """Return (key, id) of the segments nobody is attached to, from the text of ``/proc/sysvipc/shm``."""
-    header, *rows = [line.split() for line in table.splitlines() if line.strip()]
+    lines = [line.split() for line in table.splitlines() if line.strip()]
+    if not lines:
+        return set()
+    header, *rows = lines
     at = {name: index for index, name in enumerate(header)}
     return {(int(r[at["key"]]), int(r[at["shmid"]])) for r in rows if int(r[at["nattch"]]) == 0}
 
