@@ -21,7 +21,7 @@ from pytest_harehearse.units import DurationError
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("pytest_harehearse.cli.init", "Write a commented harehearse.toml and a first test."),
     "doctor": ("pytest_harehearse.cli.doctor", "Check reach, rights and tools; change nothing."),
-    "lab": ("pytest_harehearse.cli.lab", "Create, reset and remove a lab."),
+    "lab": ("pytest_harehearse.cli.lab", "Create, show and remove a lab."),
     "status": ("pytest_harehearse.cli.status", "Show what the clusters' managers say now."),
     "probe": ("pytest_harehearse.cli.probe", "Measure interruptions of URLs by hand."),
     "plan": ("pytest_harehearse.cli.plan", "Show what rehearsals would do; touch nothing."),

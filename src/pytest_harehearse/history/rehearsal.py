@@ -18,9 +18,9 @@ from pytest_harehearse.history.summary import (
     ServiceSummary,
     Span,
     Verdict,
-    WritesSummary,
 )
 from pytest_harehearse.probes.attempts import Attempt, read_attempts
+from pytest_harehearse.probes.audit import Audit
 from pytest_harehearse.probes.interruption import Measurement, measure
 from pytest_harehearse.rehearsal.limits import Measured, Redundancy, judge
 from pytest_harehearse.rehearsal.recorder import REDUNDANT
@@ -132,12 +132,12 @@ def _service(
     return summary, (measurement, described.get("interruption"))
 
 
-def _writes(audit: e.WritesAudited | None, mode: str) -> WritesSummary | None:
+def _writes(audit: e.WritesAudited | None, mode: str) -> Audit | None:
     if mode != "write":
         return None
     if audit is None:
-        return WritesSummary(0, 0, 0, (), 0, 0, 0.0, problem="the run ended before the writes were looked up")
-    return WritesSummary(
+        return Audit(0, 0, 0, (), 0, 0, 0.0, problem="the run ended before the writes were looked up")
+    return Audit(
         audit.acked, audit.failed, audit.unknown, tuple(audit.lost), audit.unknown_present, audit.duplicates,
         audit.largest_hole_s, audit.problem,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_harehearse.clock import Anchor
+from pytest_harehearse.probes.audit import Audit
 from pytest_harehearse.probes.interruption import Outage
 from pytest_harehearse.rehearsal.verdict import LimitSummary as LimitSummary
 from pytest_harehearse.rehearsal.verdict import Verdict as Verdict
@@ -27,20 +28,6 @@ class LatencyBucket:
     median: float
     high: float
     count: int
-
-
-@dataclass(frozen=True, slots=True)
-class WritesSummary:
-    """The audit of numbered writes. ``problem``: why it could not be made (then every count is unproved)."""
-
-    acked: int
-    failed: int
-    unknown: int
-    lost: tuple[int, ...]
-    unknown_present: int
-    duplicates: int
-    largest_hole_s: float
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +52,7 @@ class ServiceSummary:
     errors: dict[str, int]
     latency: tuple[LatencyBucket, ...]
     file: str
-    writes: WritesSummary | None = None
+    writes: Audit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from pytest_harehearse.history.summary import (
     ServiceSummary,
     Span,
     Verdict,
-    WritesSummary,
 )
+from pytest_harehearse.probes.audit import Audit
 from pytest_harehearse.probes.interruption import Outage
 from pytest_harehearse.units import show
 
@@ -161,7 +161,7 @@ def span_verdict(span: Span) -> Verdict:
     return Verdict.UNFINISHED if span.end is None else _SPAN_VERDICTS.get(span.outcome, Verdict.UNKNOWN)
 
 
-def audits(rehearsal: RehearsalSummary) -> list[WritesSummary]:
+def audits(rehearsal: RehearsalSummary) -> list[Audit]:
     """Return the audits of written numbers in a rehearsal."""
     return [service.writes for service in rehearsal.services if service.writes is not None]
 

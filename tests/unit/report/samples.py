@@ -18,9 +18,9 @@ from pytest_harehearse.history.summary import (
     ServiceSummary,
     Span,
     Verdict,
-    WritesSummary,
     worst,
 )
+from pytest_harehearse.probes.audit import Audit
 from pytest_harehearse.probes.interruption import Outage, total
 
 ANCHOR = Anchor(wall=1795232400.0, mono=1000.0)
@@ -69,7 +69,7 @@ def service(name="sql write", *, began=1000.0, ended=1012.0, outages=(), **chang
 
 def writes(**changes):
     """An audit that found every acknowledged write."""
-    return replace(WritesSummary(478, 118, 4, (), 3, 0, 2.44), **changes)
+    return replace(Audit(478, 118, 4, (), 3, 0, 2.44), **changes)
 
 
 def limit(
