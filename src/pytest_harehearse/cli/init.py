@@ -69,5 +69,8 @@ def command(directory: Path) -> None:
         say(f"wrote {path}")
     here = directory.resolve() == Path.cwd()
     say("Next:")
-    for line in ([] if here else [f"cd {shlex.quote(str(directory))}"]) + ["harehearse doctor", f"pytest {paths[1].name}"]:
+    for line in ([] if here else [f"cd {shlex.quote(str(directory))}"]) + [
+        "harehearse doctor",
+        f"pytest {paths[1].name}",
+    ]:
         say(f"  {line}")

@@ -26,28 +26,38 @@ _PYTEST_USAGE, _PYTEST_NOTHING = 4, 5
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     """Leave out what is no rehearsal (a hook of pytest's, by its name)."""
-    from pytest_harehearse.fixtures import PARAMETER
-
-    ours = [item for item in items if PARAMETER in getattr(getattr(item, "callspec", None), "params", {})]
+    # Asked of pytest, for nothing of the command may import it.
+    parameter = config.pluginmanager.get_plugin("harehearse-fixtures").PARAMETER
+    ours = [item for item in items if parameter in getattr(getattr(item, "callspec", None), "params", {})]
     if others := [item for item in items if item not in ours]:
         config.hook.pytest_deselected(items=others)
         items[:] = ours
 
 
-def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: Any, config: Any) -> tuple[str, str, str] | None:
     """Say nothing of a planned rehearsal but its plan (a hook of pytest's, by its name)."""
-    from pytest_harehearse.items import PLANNED
-
+    planned = config.pluginmanager.get_plugin("harehearse").items.PLANNED
     reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
-    return ("planned", "", "") if PLANNED in reason else None
+    return ("planned", "", "") if planned in reason else None
 
 
 def arguments(
     paths: tuple[str, ...], config: Path | None, environments: tuple[str, ...], clusters: tuple[str, ...]
 ) -> list[str]:
     """Return the command that plans."""
-    options = ["--harehearse-plan", "-qq", "--no-header", "-rs", "-p", "no:cacheprovider", "-p", __name__]
-    if importlib.util.find_spec("xdist"):
+    options = [
+        "--harehearse-plan",
+        "-qq",
+        "--no-header",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "harehearse",
+        "-p",
+        __name__,
+    ]
+    if importlib.util.find_spec("xdist") and not os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         # A project may ask for workers in its addopts; the plans would stay in them.
         options.append("-n0")
     if sys.stdout.isatty():

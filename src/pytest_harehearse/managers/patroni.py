@@ -40,7 +40,18 @@ def _role(word: str) -> str:
 
 
 def _sync_wanted(settings: dict[str, Any]) -> int:
-    return int(settings.get("synchronous_node_count", 1)) if settings.get("synchronous_mode") else 0
+    if not settings.get("synchronous_mode"):
+        return 0
+    count = settings.get("synchronous_node_count")
+    return count if isinstance(count, int) else 1
+
+
+def _listed(clusters: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return each member's entry by its name; nothing from what is no list of members."""
+    members = clusters[0].get("members") if clusters else None
+    if not isinstance(members, list):
+        return {}
+    return {str(entry.get("name")): entry for entry in members if isinstance(entry, dict)}
 
 
 def _lag(entry: dict[str, Any]) -> int | None:
@@ -68,7 +79,7 @@ class Patroni:
             testimony = {name: future.result() for name, future in witness.items()}
             wanted = max(_sync_wanted(future.result().body) for future in settings)
             clusters = [answer.body for future in shared.values() if (answer := future.result()).status == 200]
-        listed = {entry.get("name"): entry for entry in (clusters[0].get("members", []) if clusters else [])}
+        listed = _listed(clusters)
         members = tuple(
             self._member(node.name, views[node.name], listed.get(node.name, {}), testimony[node.name])
             for node in self._nodes

@@ -29,6 +29,9 @@ from pytest_harehearse.units import show
 
 SETTLE_S = 60.0
 
+#: pytest's exit status after Ctrl-C.
+INTERRUPTED = 2
+
 
 def cluster_lock(inventory: Path, cluster: str, owner: str) -> FileLock:
     """Return the lock that lets one rehearsal at a time touch a cluster, on this machine."""
@@ -211,7 +214,7 @@ class Session:
     def close(self, exit_status: int) -> list[str]:
         """Give everything back; return what went wrong with it."""
         problems = []
-        self.end("unknown", "stopped before its end")
+        self.end("unknown", "stopped by the user" if exit_status == INTERRUPTED else "stopped before its end")
         for name in self._made:
             if self._keep_lab:
                 self._say(f"the lab {name} is kept; remove it: harehearse lab down {name}")

@@ -70,6 +70,7 @@ class Journal:
 
     def _append(self, row: dict[str, object]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        known = self.path.exists()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             # A line break first ends a line torn by an earlier kill.
@@ -79,3 +80,10 @@ class Journal:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if not known:
+            # The file's name is in its folder, which has to reach the disk as well.
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
