@@ -64,7 +64,7 @@ def _stoppable() -> Iterator[None]:
 # -- up ------------------------------------------------------------------------------------------------------------
 
 
-@command.command()
+@command.command(short_help="Create a lab and leave it up.")
 @_argument
 @config_option
 def up(name: str | None, config: Path | None) -> int:
@@ -118,7 +118,7 @@ def up_sentence(environment: Environment, answers: list[Answer], *, made: bool, 
 # -- down ----------------------------------------------------------------------------------------------------------
 
 
-@command.command()
+@command.command(short_help="Remove a lab whole.")
 @_argument
 @config_option
 @store_option
@@ -177,7 +177,7 @@ def _close_faults(store: Path, environment: str) -> list[str]:
 # -- status --------------------------------------------------------------------------------------------------------
 
 
-@command.command()
+@command.command(short_help="Show what a lab is now.")
 @_argument
 @config_option
 @json_option

@@ -50,6 +50,8 @@ def _ask(
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             text = response.read(1 << 20).decode(errors="replace")
+            if response.length:
+                return Answer(None, problem=f"no answer from {host}:{port}: it was cut")
         except (OSError, http.client.HTTPException) as error:
             waited = time.monotonic() - began
             return Answer(None, problem=f"no answer from {host}:{port} within {waited:.1f} s: {_words(error)}")

@@ -14,7 +14,7 @@ from pytest_harehearse.inventory.model import Cluster as Described
 from pytest_harehearse.inventory.model import Inventory
 from pytest_harehearse.rehearsal import marks
 from pytest_harehearse.rehearsal.cluster import Cluster
-from pytest_harehearse.rehearsal.plan import Plan, PlannedFaults, PlannedProbes
+from pytest_harehearse.rehearsal.plan import Plan, PlannedCluster, PlannedFaults, PlannedProbes
 from pytest_harehearse.rehearsal.session import Session
 
 Marks = Sequence[tuple[tuple[Any, ...], Mapping[str, Any]]]
@@ -54,6 +54,8 @@ class Controller:
     _inventory: Inventory | None = None
     _session: Session | None = None
     _planned: PlannedRehearsal | None = None
+    #: One a cluster: the ``cluster`` fixture lives as long as the session.
+    _models: dict[str, PlannedCluster] = field(default_factory=dict)
 
     @property
     def inventory(self) -> Inventory:
@@ -136,9 +138,12 @@ class Controller:
         """Begin the plan of one rehearsal."""
         from pytest_harehearse.labs.base import planned_services
 
-        described = self.inventory.clusters[identity]
-        described = dataclasses.replace(described, services=planned_services(described))
-        plan = Plan(described, described.services, limits)
+        if identity not in self._models:
+            described = self.inventory.clusters[identity]
+            self._models[identity] = PlannedCluster(
+                dataclasses.replace(described, services=planned_services(described))
+            )
+        plan = Plan(self._models[identity], limits)
         self.plans.append((nodeid, title, plan))
         self._planned = PlannedRehearsal(plan.cluster, PlannedProbes(plan), PlannedFaults(plan), plan.note)
 

@@ -11,7 +11,6 @@ from pytest_harehearse.errors import Refused
 from pytest_harehearse.events import ActionStarted, Event, Noted
 from pytest_harehearse.faults.stack import StackKill
 from pytest_harehearse.inventory.model import Cluster as Described
-from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
 from pytest_harehearse.rehearsal.cluster import Cluster
 from pytest_harehearse.rehearsal.recorder import Recorder
@@ -26,6 +25,11 @@ class ModelManager:
         self._names = [node.name for node in described.nodes]
         self.active = self._names[0]
         self.lost: set[str] = set()
+
+    def begin(self) -> None:
+        """Return to the beginning: all nodes in, the first one active."""
+        self.active = self._names[0]
+        self.lost.clear()
 
     def state(self, deadline: float = 3.0) -> ClusterState:  # noqa: ARG002 - the protocol's
         """Return the model's state."""
@@ -100,17 +104,17 @@ class PlannedSeen:
 
 
 class Plan:
-    """Collects the steps of one rehearsal."""
+    """Collects the steps of one rehearsal on a model that is as new at its beginning."""
 
-    def __init__(self, described: Described, services: tuple[Service, ...], limits: Mapping[str, float]) -> None:
+    def __init__(self, cluster: PlannedCluster, limits: Mapping[str, float]) -> None:
         self.lines: list[str] = []
-        self.cluster = PlannedCluster(described, services, self)
-        self.model = self.cluster.model
-        self._services = services
+        self.cluster = cluster
+        self.cluster.follow(self)
+        self.model = cluster.model
         for name, limit in limits.items():
             wanted = show(limit) if name != "lost_writes" else f"{limit:.0f}"
             self.lines.append(f"limit      {name.replace('_', ' ')} ≤ {wanted}")
-        self.cluster.attend(Recorder(self._take, "plan"))
+        self.cluster.attend(Recorder(self._take, "plan", live=False))
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ActionStarted):
@@ -130,16 +134,19 @@ class Plan:
 class PlannedCluster(Cluster):
     """A cluster whose waits are told instead of waited."""
 
-    def __init__(self, described: Described, services: tuple[Service, ...], plan: Plan) -> None:
+    def __init__(self, described: Described) -> None:
         self.model = ModelManager(described)
         super().__init__(described, self.model)
-        self._planned_services = services
+        self._plan: Plan | None = None
+
+    def follow(self, plan: Plan) -> None:
+        """Begin anew, and tell what is done from now on to this plan."""
+        self.model.begin()
         self._plan = plan
 
-    @property
-    def services(self) -> tuple[Service, ...]:
-        """What users would reach of it."""
-        return self._planned_services
+    def _tell(self, line: str) -> None:
+        if self._plan is not None:
+            self._plan.lines.append(line)
 
     def until(
         self, what: str, condition: Callable[[Cluster], object] | None = None, *, within: str | timedelta = "60s"
@@ -147,11 +154,11 @@ class PlannedCluster(Cluster):
         """Tell the wait; the condition is not asked."""
         if condition is None:
             raise TypeError("until(what, condition, within=…) needs a condition, as in lambda c: c.active != before")
-        self._plan.lines.append(f"wait       {what}, within {show(seconds(within))}")
+        self._tell(f"wait       {what}, within {show(seconds(within))}")
 
     def until_redundant(self, *, within: str | timedelta = "5min") -> None:
         """Tell the wait."""
-        self._plan.lines.append(f"wait       every node is back and in sync, within {show(seconds(within))}")
+        self._tell(f"wait       every node is back and in sync, within {show(seconds(within))}")
 
 
 class PlannedProbes:

@@ -32,6 +32,8 @@ class Recorder:
     #: Where events go: the run's stream.
     sink: Callable[[Event], None]
     rehearsal: str
+    #: Tell the log while it happens.
+    live: bool = True
     #: Monotonic start of the first and of the last action; None before any.
     first_action: float | None = None
     last_action: float | None = None
@@ -45,6 +47,8 @@ class Recorder:
 
     def tell(self, text: str) -> None:
         """Say it live (logger ``harehearse``, level INFO), with the time since the first action."""
+        if not self.live:
+            return
         if self.first_action is None:
             logger.info("%s", text)
         else:

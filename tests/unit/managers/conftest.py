@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -69,7 +70,8 @@ class ScriptedRest:
         self._listener.close()
         with self._lock:
             for client in self._open:
-                client.close()
+                with contextlib.suppress(OSError):  # closed by its thread already
+                    client.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(30)
 
