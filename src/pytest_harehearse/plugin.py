@@ -93,6 +93,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(fixtures.PARAMETER, ids, ids=ids, indirect=True, scope="session")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave ordinary tests out of a plan: they would really run."""
+    if config.getoption(options.PLAN.dest):
+        ordinary = [item for item in items if _identity(item) is None]
+        items[:] = [item for item in items if _identity(item) is not None]
+        if ordinary:
+            config.hook.pytest_deselected(items=ordinary)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse a wrong inventory, selection or mark before anything is touched."""
     selected = [(item, identity) for item in session.items if (identity := _identity(item)) is not None]
@@ -118,16 +128,25 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Open the cluster and begin the rehearsal before any fixture of the test."""
-    identity = _identity(item)
-    if identity is None:
-        return (yield)
+    """Remember how the rehearsal's setup went."""
     try:
-        items.begin(item, identity, _controller(item.config))
         return (yield)
     except BaseException as error:
-        items.keep_error(item, error)
+        if _identity(item) is not None:
+            items.keep_error(item, error)
         raise
+
+
+@pytest.hookimpl(specname="pytest_runtest_setup")
+def pytest_runtest_setup_rehearsal(item: pytest.Item) -> None:
+    """Open the cluster and begin the rehearsal before any fixture of the test.
+
+    No wrapper: what it raises must come after other plugins' wrappers began, or their teardown fails; and after the
+    marks ``skip`` and ``skipif`` were asked.
+    """
+    identity = _identity(item)
+    if identity is not None:
+        items.begin(item, identity, _controller(item.config))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

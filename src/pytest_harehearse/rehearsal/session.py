@@ -216,7 +216,8 @@ class Session:
         problems = []
         self.end("unknown", "stopped by the user" if exit_status == INTERRUPTED else "stopped before its end")
         for name in self._made:
-            if self._keep_lab:
+            # Somebody may have said ``lab up`` meanwhile: then it is theirs.
+            if self._keep_lab or self._labs[name].report().keep:
                 self._say(f"the lab {name} is kept; remove it: harehearse lab down {name}")
                 continue
             try:

@@ -241,7 +241,7 @@ def advice(verdict: Verdict) -> str:
         Verdict.PASSED: "To rehearse it again:",
         Verdict.FAILED: "Correct what is marked ✗ below, then repeat it:",
         Verdict.UNKNOWN: "Remove the cause marked ? below, then measure again:",
-        Verdict.UNFINISHED: "See that nothing was left behind (harehearse recover), then run it again:",
+        Verdict.UNFINISHED: "See that nothing was left behind (harehearse doctor), then run it again:",
     }[verdict]
 
 

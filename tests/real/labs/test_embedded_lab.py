@@ -23,7 +23,7 @@ from pytest_harehearse.inventory.load import load
 from pytest_harehearse.labs import home as homes
 from pytest_harehearse.labs import processes
 from pytest_harehearse.labs.base import StackControl, lab_of
-from pytest_harehearse.labs.embedded import config, shared_memory
+from pytest_harehearse.labs.embedded import config, servers, shared_memory
 
 TEXT = """
 [environments.trial]
@@ -119,8 +119,8 @@ def own_base(monkeypatch):
 
     monkeypatch.setattr(homes, "base", made)
     yield base
-    for child in processes.below(above):
-        processes.send(child, signal.SIGKILL)
+    for left in base.glob("*/") if base.exists() else ():
+        servers.remove(left)
     shutil.rmtree(above)
 
 
