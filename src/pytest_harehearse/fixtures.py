@@ -27,19 +27,30 @@ def cluster(_harehearse_cluster_id: str, pytestconfig: pytest.Config) -> Any:
     return pytestconfig.stash[KEY].cluster(_harehearse_cluster_id)
 
 
+def _current(config: pytest.Config, fixture: str) -> Any:
+    controller = config.stash.get(KEY, None)
+    if controller is None or controller.current is None:
+        pytest.fail(
+            f"The fixture {fixture!r} of pytest-harehearse needs its fixture 'cluster'; this project has one of its "
+            "own by that name. Rename it, or let it ask for 'cluster' itself.",
+            pytrace=False,
+        )
+    return controller.current
+
+
 @pytest.fixture
 def probes(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
     """Watches the cluster's services and measures how long each was interrupted: ``with probes.watch() as seen``."""
-    return pytestconfig.stash[KEY].current.probes
+    return _current(pytestconfig, "probes").probes
 
 
 @pytest.fixture
 def faults(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
     """Faults as context managers, each undone at the end of its block: ``with faults.stack_kill(node)``."""
-    return pytestconfig.stash[KEY].current.faults
+    return _current(pytestconfig, "faults").faults
 
 
 @pytest.fixture
 def rehearsal(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
     """The rehearsal itself: ``rehearsal.note("…")`` puts a note on the timeline."""
-    return pytestconfig.stash[KEY].current
+    return _current(pytestconfig, "rehearsal")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pytest_harehearse.rehearsal.controller import Controller
 
 _OUTCOME: pytest.StashKey[tuple[str, str | None]] = pytest.StashKey()
+#: What this module raised, not the test: its text says all, a traceback would lead into the plugin.
+_OURS: pytest.StashKey[BaseException] = pytest.StashKey()
+_PASSED = ("passed", None)
+_NOT_BEGUN = ("unknown", "the test did not begin")
 PLANNED = "planned only, nothing was touched"
 
 
@@ -22,11 +26,12 @@ def _marks(item: pytest.Item, name: str) -> list[tuple[tuple[Any, ...], Mapping[
     return [(mark.args, mark.kwargs) for mark in item.iter_markers(name)]
 
 
-def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller) -> list[str]:
-    """Return what is wrong with the marks of the selected rehearsals; every fault once."""
+def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller, *, listed: bool) -> list[str]:
+    """Return what is wrong with the selected rehearsals; every fault once. ``listed``: they will not be run."""
     from pytest_harehearse.rehearsal import marks
 
-    problems: dict[str, None] = {}
+    clusters = list(dict.fromkeys(cluster for _, cluster in items))
+    problems = dict.fromkeys([] if listed else controller.limitations(clusters))
     for item, cluster in items:
         try:
             marks.limits(_marks(item, "rehearsal"))
@@ -46,55 +51,91 @@ def begin(item: pytest.Item, identity: str, controller: Controller) -> None:
     """Begin the item's rehearsal, or its plan; skip it when the cluster lacks what it needs."""
     from pytest_harehearse.rehearsal import marks
 
+    item.stash[_OUTCOME] = _NOT_BEGUN
     reason = controller.unmet(identity, _marks(item, "needs"))
     if reason is not None:
         pytest.skip(reason)
     limits = marks.limits(_marks(item, "rehearsal"))
     function = getattr(item, "function", None)
-    title = (getattr(function, "__doc__", None) or item.name).strip().splitlines()[0].rstrip(".")
+    title = ((getattr(function, "__doc__", None) or "").strip() or item.name).splitlines()[0].rstrip(".")
     if controller.choice.plan:
         controller.plan(identity, _nodeid(item), title, limits)
         return
-    session = controller.session
-    session.begin(
-        session.open(identity), nodeid=_nodeid(item), name=item.name, title=title, limits=limits,
-        source=f"{_nodeid(item).partition('::')[0]}:{(item.reportinfo()[1] or 0) + 1}",
-    )  # fmt: skip
+    source = f"{_nodeid(item).partition('::')[0]}:{(item.reportinfo()[1] or 0) + 1}"
+    try:
+        cluster = controller.open(identity)
+    except BaseException as error:
+        _ours(item, error)
+        controller.not_begun(
+            *_outcome(error), nodeid=_nodeid(item), title=title, cluster=identity, limits=limits, source=source
+        )
+        raise
+    try:
+        controller.session.begin(
+            cluster, nodeid=_nodeid(item), name=item.name, title=title, limits=limits, source=source
+        )
+    except HarehearseError as error:
+        _ours(item, error)
+        raise
+
+
+def judge(item: pytest.Item, controller: Controller) -> None:
+    """Judge the limits of the item's rehearsal."""
+    try:
+        controller.session.judge()
+    except HarehearseError as error:
+        _ours(item, error)
+        raise
+
+
+def _ours(item: pytest.Item, error: BaseException) -> None:
+    if isinstance(error, HarehearseError):
+        item.stash[_OURS] = error
+
+
+def told(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Return the phase's error as it is shown when it was not the test that raised it; None when pytest knows best."""
+    if call.excinfo is None or item.stash.get(_OURS, None) is not call.excinfo.value:
+        return None
+    return call.excinfo.getrepr(style="value")
+
+
+def _outcome(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, pytest.skip.Exception):
+        return "skipped", str(error)
+    if isinstance(error, Indeterminate):
+        return "unknown", str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "unknown", "stopped by the user"
+    text = str(error) or type(error).__name__
+    expected = isinstance(error, AssertionError | HarehearseError | pytest.fail.Exception)
+    return "failed", text if expected else f"{type(error).__name__}: {text}"
 
 
 def keep_error(item: pytest.Item, error: BaseException) -> None:
-    """Remember how the rehearsal went, until its fixtures are torn down too."""
-    if isinstance(error, pytest.skip.Exception):
-        item.stash[_OUTCOME] = ("skipped", str(error))
-    elif isinstance(error, Indeterminate):
-        item.stash[_OUTCOME] = ("unknown", str(error))
-    elif isinstance(error, KeyboardInterrupt):
-        item.stash[_OUTCOME] = ("unknown", "stopped by the user")
-    else:
-        text = str(error) or type(error).__name__
-        expected = isinstance(error, AssertionError | HarehearseError | pytest.fail.Exception)
-        item.stash[_OUTCOME] = ("failed", text if expected else f"{type(error).__name__}: {text}")
+    """Remember how the rehearsal went, until its fixtures are torn down too; the first trouble counts."""
+    if item.stash.get(_OUTCOME, _NOT_BEGUN) in {_NOT_BEGUN, _PASSED}:
+        item.stash[_OUTCOME] = _outcome(error)
 
 
-def keep_passed(item: pytest.Item) -> None:
-    """Remember that the test's body passed and every limit held."""
-    item.stash[_OUTCOME] = ("passed", None)
+def keep(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
+    """Remember how a phase went; return whether its truth was not established."""
+    if call.excinfo is not None:
+        keep_error(item, call.excinfo.value)
+    elif call.when == "call":
+        item.stash[_OUTCOME] = _PASSED
+    return call.excinfo is not None and isinstance(call.excinfo.value, Indeterminate)
 
 
 def end(item: pytest.Item, controller: Controller) -> None:
     """End the item's rehearsal and record its outcome."""
     session = controller.began
     if session is not None:
-        session.end(*item.stash.get(_OUTCOME, ("unknown", "the test did not begin")))
+        session.end(*item.stash.get(_OUTCOME, _NOT_BEGUN))
 
 
-def end_plan(controller: Controller, error: BaseException | None) -> None:
+def end_plan(controller: Controller, error: Exception | None) -> None:
     """End the item's plan; it is reported as skipped, for nothing was rehearsed."""
-    if error is not None:
+    if error is not None and not isinstance(error, pytest.skip.Exception):
         controller.planned_up_to(f"{type(error).__name__}: {error}")
     pytest.skip(PLANNED)
-
-
-def is_unknown(call: pytest.CallInfo[None]) -> bool:
-    """Return whether the phase ended with the truth not established."""
-    return call.excinfo is not None and isinstance(call.excinfo.value, Indeterminate)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SUMMARY: pytest.StashKey[Finished] = pytest.StashKey()
 _PROBLEM: pytest.StashKey[ConfigError] = pytest.StashKey()
+_DESELECTED: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -103,15 +104,47 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_deselected(items=ordinary)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse a wrong inventory, selection or mark before anything is touched."""
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember that a rehearsal was left out on purpose."""
+    for item in items:
+        if _identity(item) is not None:
+            item.config.stash[_DESELECTED] = True
+
+
+def _problems(session: pytest.Session) -> str | None:
+    """Return what is wrong with the inventory, the selection, the store or a mark; None: nothing, or no rehearsal."""
+    config = session.config
     selected = [(item, identity) for item in session.items if (identity := _identity(item)) is not None]
+    # With the inventory unread no cluster's id is known, so a test that is named by its id is not found.
+    if _PROBLEM in config.stash and (selected or not (session.items or _DESELECTED in config.stash)):
+        return str(config.stash[_PROBLEM])
     if not selected:
+        return None
+    if hasattr(config, "workerinput"):
+        return "Rehearsals cannot be distributed over xdist workers yet; run without -n."
+    return "\n".join(items.check(selected, _controller(config), listed=config.getoption("collectonly"))) or None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse a wrong inventory, selection, store or mark before anything is touched."""
+    problem = _problems(session)
+    if problem is None:
         return
-    if _PROBLEM in session.config.stash:
-        raise pytest.UsageError(str(session.config.stash[_PROBLEM]))
-    if problems := items.check(selected, _controller(session.config)):
-        raise pytest.UsageError("\n".join(problems))
+    if hasattr(session.config, "workeroutput"):
+        # A worker cannot end the run: it does nothing, and the controller says why.
+        session.config.workeroutput["harehearse"] = problem
+        session.items.clear()
+        return
+    raise pytest.UsageError(problem)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Say what an xdist worker refused."""
+    problem = getattr(node, "workeroutput", {}).get("harehearse")
+    if problem is not None:
+        raise pytest.UsageError(problem)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -126,26 +159,10 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     return header(kinds, controller.store, plan=controller.choice.plan)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Remember how the rehearsal's setup went."""
-    try:
-        return (yield)
-    except BaseException as error:
-        if _identity(item) is not None:
-            items.keep_error(item, error)
-        raise
-
-
-@pytest.hookimpl(specname="pytest_runtest_setup")
-def pytest_runtest_setup_rehearsal(item: pytest.Item) -> None:
-    """Open the cluster and begin the rehearsal before any fixture of the test.
-
-    No wrapper: what it raises must come after other plugins' wrappers began, or their teardown fails; and after the
-    marks ``skip`` and ``skipif`` were asked.
-    """
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Open the cluster and begin the rehearsal: after pytest's own skip marks, before any fixture of the test."""
     identity = _identity(item)
-    if identity is not None:
+    if identity is not None and not item.config.getoption("setupplan"):
         items.begin(item, identity, _controller(item.config))
 
 
@@ -157,27 +174,28 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     controller = _controller(item.config)
     try:
         result = yield
-        if not controller.choice.plan:
-            controller.session.judge()
-    except BaseException as error:
-        if controller.choice.plan and isinstance(error, Exception):
+    except Exception as error:
+        if controller.choice.plan:
             items.end_plan(controller, error)
-        items.keep_error(item, error)
         raise
     if controller.choice.plan:
         items.end_plan(controller, None)
-    items.keep_passed(item)
+    items.judge(item, controller)
     return result
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """End the rehearsal once its fixtures are torn down: they may still act on the cluster."""
+    if _identity(item) is None:
+        return (yield)
     try:
         return (yield)
+    except BaseException as error:
+        items.keep_error(item, error)
+        raise
     finally:
-        if _identity(item) is not None:
-            items.end(item, _controller(item.config))
+        items.end(item, _controller(item.config))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -188,7 +206,9 @@ def pytest_runtest_makereport(
     report = yield
     identity = _identity(item)
     if identity is not None:
-        report.harehearse = {"cluster": identity, "unknown": items.is_unknown(call)}  # type: ignore[attr-defined]
+        report.harehearse = {"cluster": identity, "unknown": items.keep(item, call)}  # type: ignore[attr-defined]
+        if (text := items.told(item, call)) is not None:
+            report.longrepr = text
     return report
 
 
@@ -205,16 +225,19 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     return explain(right) if op in {"<", "<="} and type(left).__name__ == "Interruption" and explain else None
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Give everything back and write the reports."""
-    if fixtures.KEY in session.config.stash:
-        from pytest_harehearse.report.session import finish
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+    """Give everything back and write the reports, also when a fixture's end fails after Ctrl-C."""
+    try:
+        return (yield)
+    finally:
+        if fixtures.KEY in session.config.stash:
+            from pytest_harehearse.report.session import finish
 
-        controller = session.config.stash[fixtures.KEY]
-        session.config.stash[_SUMMARY] = finish(controller.began, int(exitstatus))
-        for summary, directory in session.config.stash[_SUMMARY].written:
-            session.config.hook.pytest_harehearse_run_finished(summary=summary, directory=directory)
+            controller = session.config.stash[fixtures.KEY]
+            finished = session.config.stash[_SUMMARY] = finish(controller.began, int(exitstatus))
+            for summary, directory in finished.written:
+                session.config.hook.pytest_harehearse_run_finished(summary=summary, directory=directory)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

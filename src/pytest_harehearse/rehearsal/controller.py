@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_harehearse.errors import ConfigError
+from pytest_harehearse.errors import ConfigError, HarehearseError
+from pytest_harehearse.events import RehearsalFinished, RehearsalStarted
 from pytest_harehearse.inventory.model import Cluster as Described
 from pytest_harehearse.inventory.model import Inventory
 from pytest_harehearse.rehearsal import marks
@@ -44,6 +48,14 @@ class PlannedRehearsal:
     note: Callable[[str], None]
 
 
+def _unwritable(folder: Path) -> str | None:
+    """Return why nothing can be written below a folder, which need not exist; None when it looks possible."""
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not nearest.is_dir():
+        return os.strerror(errno.ENOTDIR)
+    return None if os.access(nearest, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
+
+
 @dataclass
 class Controller:
     """Made when the first rehearsal is collected; loads the inventory once."""
@@ -54,6 +66,8 @@ class Controller:
     _inventory: Inventory | None = None
     _session: Session | None = None
     _planned: PlannedRehearsal | None = None
+    #: Clusters that could not be opened.
+    _refused: dict[str, HarehearseError] = field(default_factory=dict)
     #: One a cluster: the ``cluster`` fixture lives as long as the session.
     _models: dict[str, PlannedCluster] = field(default_factory=dict)
 
@@ -113,6 +127,57 @@ class Controller:
     def began(self) -> Session | None:
         """The real session, if anything was rehearsed."""
         return self._session
+
+    def limitations(self, clusters: Sequence[str]) -> list[str]:
+        """Return what would stop every rehearsal on these clusters, as far as it shows without touching anything."""
+        from pytest_harehearse.labs.base import lab_of
+
+        if self.choice.plan:
+            return []
+        found = []
+        for name in dict.fromkeys(self.inventory.clusters[cluster].environment for cluster in clusters):
+            try:
+                lab_of(self.inventory, self.inventory.environments[name])
+            except ConfigError as error:
+                found.append(str(error))
+        if (why := _unwritable(self.store)) is not None:
+            found.append(
+                f"The store {self.store} cannot be written ({why}), so nothing was started: what happens in a "
+                "rehearsal must be kept. Choose another place: --harehearse-store DIR"
+            )
+        return found
+
+    def open(self, identity: str) -> Cluster:
+        """Return a cluster, opened; what went wrong once is not tried again by the next test.
+
+        Raises:
+            HarehearseError: it cannot be rehearsed on.
+        """
+        if identity in self._refused:
+            raise self._refused[identity].with_traceback(None)
+        try:
+            return self.session.open(identity)
+        except HarehearseError as error:
+            self._refused[identity] = error
+            raise
+
+    def not_begun(
+        self, outcome: str, reason: str, *, nodeid: str, title: str, cluster: str, limits: Mapping[str, float],
+        source: str,
+    ) -> None:  # fmt: skip
+        """Record a rehearsal whose cluster could not be opened: what was not rehearsed must not be missing."""
+        try:
+            log = self.session.run.log
+        except ConfigError:
+            # The store cannot be written, which is what is being raised.
+            return
+        identity = re.sub(r"[^A-Za-z0-9_.]+", "-", nodeid).strip("-")
+        log.write(
+            RehearsalStarted(
+                rehearsal=identity, nodeid=nodeid, title=title, cluster=cluster, limits=dict(limits), source=source
+            )
+        )
+        log.write(RehearsalFinished(rehearsal=identity, outcome=outcome, reason=reason))
 
     def cluster(self, identity: str) -> Cluster:
         """Return the cluster under rehearsal."""

@@ -69,11 +69,13 @@ def unmet(
     """Return why the cluster does not have what a test needs; None when it has.
 
     Raises:
-        ConfigError: an unknown keyword.
+        ConfigError: an unknown keyword, or a value of the wrong kind.
     """
     offered = sorted(capabilities)
     for args, kwargs in marks:
         _check("needs", args, kwargs, _NEEDS)
+        for name, value in kwargs.items():
+            _need(name, value)
         if kwargs.get("nodes", 0) > nodes:
             return f"needs {kwargs['nodes']} nodes: {cluster} has {nodes}"
         if "manager" in kwargs and manager not in _words(kwargs["manager"]):
@@ -84,6 +86,21 @@ def unmet(
             if capability not in offered:
                 return f"needs {capability}: {cluster} can do {', '.join(offered) or 'nothing of the kind'}"
     return None
+
+
+def _need(name: str, value: Any) -> None:
+    match name:
+        case "nodes":
+            fits, wanted = isinstance(value, int) and not isinstance(value, bool), "a number of nodes, as in nodes=3"
+        case "fencing":
+            fits, wanted = isinstance(value, bool), "True or False"
+        case _:
+            example = "patroni" if name == "manager" else "switchover"
+            texts = [value] if isinstance(value, str) else value
+            fits = isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)
+            wanted = f"a name or a list of names, as in {name}={example!r}"
+    if not fits:
+        raise ConfigError(f"needs({name}={value!r}): wanted is {wanted}.")
 
 
 def _words(value: Any) -> list[str]:

@@ -211,7 +211,7 @@ def test_a_standby_killed_and_started_is_back(lab):
     until(lambda: lacking(lab))
     standby = lab.reach("orders").manager.state().standbys[0]
     killed = lab.kill_stack("orders", standby)
-    assert len(killed) > 3
+    assert len(killed) >= 2  # Patroni and PostgreSQL; its children may have gone with it before they were struck
     assert lab.stack_processes("orders", standby) == []
     assert lab.reach("orders").manager.roles()[standby] == "down"
     assert lacking(lab).startswith(f"{standby} does not replicate: {standby} unreachable")
