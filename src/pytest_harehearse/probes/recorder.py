@@ -56,7 +56,7 @@ class Recorder:
         """
         if not self._lines:
             return
-        data = ("\n".join(self._lines) + "\n").encode()
+        data = ("\n".join(self._lines) + "\n").encode(errors="backslashreplace")
         self._lines.clear()
         while data:
             data = data[os.write(self._fd, data) :]

@@ -34,9 +34,9 @@ BASELINE_S, LEAD_S = 0.5, 5.0
 BACK = 3
 
 
-def served(attempts: Sequence[Attempt]) -> bool:
-    """Return whether the last attempts with evidence, in the order sent, are successes."""
-    evidence = [a for a in attempts if a.outcome.up or a.outcome.down][-BACK:]
+def served(attempts: Sequence[Attempt], since: float) -> bool:
+    """Return whether the last attempts with evidence, in the order sent, are successes sent after ``since``."""
+    evidence = [a for a in attempts if a.sent >= since and (a.outcome.up or a.outcome.down)][-BACK:]
     return len(evidence) == BACK and all(a.outcome.up for a in evidence)
 
 
@@ -98,7 +98,9 @@ class Probes:
     def _until_served(meter: Meter, within: float, at_least: float = 0.0) -> None:
         began = now()
         while meter.alive() and now() < began + within:
-            if now() >= began + at_least and all(served(read_attempts(path).attempts) for path in meter.files.values()):
+            if now() >= began + at_least and all(
+                served(read_attempts(path).attempts, began) for path in meter.files.values()
+            ):
                 return
             time.sleep(0.1)
 

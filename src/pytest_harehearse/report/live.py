@@ -36,6 +36,10 @@ def sayer(terminal: Any) -> Callable[[str], None]:
     def say(text: str) -> None:
         if terminal is not None and not logger.isEnabledFor(logging.INFO):
             terminal.ensure_newline()
+            # It only knows of lines begun with a file's name, not of the dots after what was said last.
+            writer = terminal.config.get_terminal_writer()
+            if writer.width_of_current_line:
+                writer.line()
             terminal.write_line(f"harehearse: {text}")
         else:
             logger.info("%s", text)

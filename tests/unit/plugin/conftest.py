@@ -58,6 +58,7 @@ def _locks_of_its_own(tmp_path_factory, monkeypatch):
     """Locks of runs in this process lie apart from those of real labs."""
     folder = tmp_path_factory.mktemp("base")
     monkeypatch.setattr(home, "base", lambda: folder)
+    monkeypatch.setenv("STATIC_LAB_LOCKS", str(folder))
 
 
 @pytest.fixture(autouse=True)

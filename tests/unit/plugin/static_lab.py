@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: ARG002 - the arguments are the protocols'
 """A lab that exists only in memory, and a service that can be shut: all of the plugin runs, but no server."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from pytest_harehearse.errors import LabError
-from pytest_harehearse.labs import base
+from pytest_harehearse.labs import base, home
 from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
 
 
@@ -150,6 +153,9 @@ class Plugin:
     def pytest_configure(self) -> None:
         world.__init__(self._port)
         world.door.open()
+        # Also in a process of its own, and when that is killed: its locks lie apart from those of real labs.
+        folder = Path(os.environ["STATIC_LAB_LOCKS"])
+        self._patch.setattr(home, "base", lambda: folder)
         self._patch.setitem(base.PROVIDERS, "lxd", "static_lab:StaticLab")
 
     def pytest_unconfigure(self) -> None:

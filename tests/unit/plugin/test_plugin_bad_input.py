@@ -86,9 +86,7 @@ def test_an_environment_without_clusters(embedded, refused):
     embedded.path.joinpath("harehearse.toml").write_text(
         '[environments.demo]\nkind = "lab"\nprovider = "embedded"\n[environments.demo.clusters]\n'
     )
-    assert refused() == (
-        "The selected environment has no cluster; see --harehearse-env and --harehearse-cluster."
-    )
+    assert refused() == ("The selected environment has no cluster; see --harehearse-env and --harehearse-cluster.")
 
 
 def test_a_provider_this_version_does_not_have(embedded, refused):
@@ -123,7 +121,9 @@ def test_production(embedded, refused):
     )
     planned = embedded.runpytest("--harehearse-plan")
     assert planned.ret == 0
-    planned.stdout.fnmatch_lines(["harehearse: clusters production/web (production)", "*action * switchover web1 → web2*"])
+    planned.stdout.fnmatch_lines(
+        ["harehearse: clusters production/web (production)", "*action * switchover web1 → web2*"]
+    )
 
 
 @pytest.mark.parametrize("store", ["taken", "taken/below"])
@@ -142,8 +142,10 @@ def test_a_store_that_cannot_be_written(embedded, refused, store):
     [
         (
             "rehearsal(interuption='5s')",
-            "The mark rehearsal has no keyword 'interuption'. Did you mean 'interruption'? It has: interruption, "
-            "lost_writes, redundancy.",
+            (
+                "The mark rehearsal has no keyword 'interuption'. Did you mean 'interruption'? It has: interruption, "
+                "lost_writes, redundancy."
+            ),
         ),
         (
             "needs(node=2)",
@@ -152,13 +154,17 @@ def test_a_store_that_cannot_be_written(embedded, refused, store):
         ("needs(xyz=2)", "The mark needs has no keyword 'xyz'. It has: nodes, manager, fencing, capability."),
         (
             "rehearsal(interruption=5)",
-            "rehearsal(interruption=5): 5 is not a duration; write a number and a unit, as in '200ms', '30s', '5min' "
-            "(units: us, ms, s, min, h, d, w).",
+            (
+                "rehearsal(interruption=5): 5 is not a duration; write a number and a unit, as in '200ms', '30s', '5min' "
+                "(units: us, ms, s, min, h, d, w)."
+            ),
         ),
         (
             "rehearsal(redundancy='soon')",
-            "rehearsal(redundancy='soon'): 'soon' is not a duration; write a number and a unit, as in '200ms', '30s', "
-            "'5min' (units: us, ms, s, min, h, d, w).",
+            (
+                "rehearsal(redundancy='soon'): 'soon' is not a duration; write a number and a unit, as in '200ms', '30s', "
+                "'5min' (units: us, ms, s, min, h, d, w)."
+            ),
         ),
         (
             "rehearsal(lost_writes='none')",

@@ -17,7 +17,9 @@ def files(pytester) -> list[str]:
 
 def assert_not_disturbed(result) -> None:
     text = result.stdout.str() + result.stderr.str()
-    lines = [line for line in text.splitlines() if not line.startswith(("plugins:", "running:", "     in:", "rootdir:"))]
+    lines = [
+        line for line in text.splitlines() if not line.startswith(("plugins:", "running:", "     in:", "rootdir:"))
+    ]
     assert [line for line in lines if any(word in line for word in OURS)] == []
 
 
