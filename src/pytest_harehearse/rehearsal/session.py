@@ -198,6 +198,10 @@ class Session:
         rehearsal.cluster.attend(None)
         try:
             rehearsal.roles.stop()
+        except Exception as error:
+            # Without its roles the timeline lies; whoever calls must hear of it.
+            outcome, reason = worse(outcome), reason or f"watching the roles failed: {error}"
+            raise
         finally:
             self.run.log.write(
                 RehearsalFinished(rehearsal=rehearsal.recorder.rehearsal, outcome=outcome, reason=reason)
@@ -214,7 +218,10 @@ class Session:
     def close(self, exit_status: int) -> list[str]:
         """Give everything back; return what went wrong with it."""
         problems = []
-        self.end("unknown", "stopped by the user" if exit_status == INTERRUPTED else "stopped before its end")
+        try:
+            self.end("unknown", "stopped by the user" if exit_status == INTERRUPTED else "stopped before its end")
+        except Exception as error:  # noqa: BLE001 - said at the end; what was made must be removed all the same
+            problems.append(f"The rehearsal could not be ended well: {error}")
         for name in self._made:
             # Somebody may have said ``lab up`` meanwhile: then it is theirs.
             if self._keep_lab or self._labs[name].report().keep:
@@ -231,6 +238,11 @@ class Session:
         if self._run is not None:
             self._run.finish(exit_status)
         return problems
+
+
+def worse(outcome: str) -> str:
+    """Return the outcome after something about it turned out not to be known."""
+    return "unknown" if outcome == "passed" else outcome
 
 
 def raise_for(found: tuple[LimitSummary, ...]) -> None:

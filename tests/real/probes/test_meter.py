@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -27,14 +28,36 @@ def http(url: str, name: str = "page", **more) -> Service:
 def of(meter: Meter, name: str = "page") -> ServiceSeen:
     seen = Seen.from_files(meter.files)[name]
     if seen.reason and "stalled" in seen.reason:
-        pytest.skip(f"this machine is too busy: {seen.reason}")
+        raise Busy(seen.reason)
     return seen
+
+
+class Busy(Exception):
+    """The machine stalled the meter, which the meter rightly said: the test proves nothing."""
+
+
+def calm(test):
+    """Try a test again when the machine stalled meanwhile, three times in all."""
+
+    @functools.wraps(test)
+    def again(**arguments):
+        for left in (2, 1, 0):
+            try:
+                return test(**arguments)
+            except Busy:
+                if not left:
+                    raise
+                arguments["server"].switch("ok")
+        return None
+
+    return again
 
 
 @pytest.mark.parametrize(
     ("mode", "error"),
     [("refuse", "refused"), ("hang", "timeout"), ("unavailable", "wrong answer"), ("reset", "reset")],
 )
+@calm
 def test_the_truth_lies_within_the_bounds(server, tmp_path, mode, error):
     """However the service fails: the server's own stamps lie within what was measured."""
     with Meter.start([http(server.url)], tmp_path, "a-") as meter:
@@ -53,6 +76,7 @@ def test_the_truth_lies_within_the_bounds(server, tmp_path, mode, error):
     assert interruption <= "5s"
 
 
+@calm
 def test_a_tcp_service_and_an_http_service_side_by_side(server, tmp_path):
     """Each has its file, its phase and its interruption."""
     with Meter.start([http(server.url), http(server.tcp, "port")], tmp_path, "") as meter:
@@ -176,6 +200,7 @@ def test_the_child_ends_when_its_parent_is_killed(server, tmp_path):
         assert not os.path.exists(f"/proc/{child}")  # noqa: PTH110
 
 
+@calm
 def test_ends_by_itself_after_its_time(server, tmp_path):
     """With a duration; the live line tells the state meanwhile."""
     with Meter.start([http(server.url)], tmp_path, "", live=True, duration=1.3) as meter:
