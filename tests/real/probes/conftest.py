@@ -26,7 +26,7 @@ class ScriptedServer:
             self.port = probe.getsockname()[1]
         self.mode = "ok"
         self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._clients: set[socket.socket] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -59,42 +59,48 @@ class ScriptedServer:
     async def _listen(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self._listener.setblocking(False)
-        self._accepting = asyncio.ensure_future(self._accept(self._listener))
+        # Not sock_accept: cancelled at the wrong instant, it loses a client that nobody closes then.
+        self._loop.add_reader(self._listener, self._accept, self._listener)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            client, _ = await asyncio.get_running_loop().sock_accept(listener)
-            task = asyncio.ensure_future(self._talk(client))
-            self._serving.add(task)
-            task.add_done_callback(self._serving.discard)
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        client.setblocking(False)
+        self._clients.add(client)
+        task = asyncio.ensure_future(self._talk(client))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _talk(self, client: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=client)
         await self._serve(reader, writer)
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+        self._clients.discard(client)
 
-    async def _refuse(self) -> None:
-        self._accepting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._accepting
+    def _refuse(self) -> None:
+        self._loop.remove_reader(self._listener)
         self._listener.close()
         self._listener = None
 
     async def _switch(self, mode: str) -> None:
         self.mode = mode
         if mode == "refuse" and self._listener is not None:
-            await self._refuse()
+            self._refuse()
         elif mode != "refuse" and self._listener is None:
             await self._listen()
 
     async def _end(self) -> None:
         if self._listener is not None:
-            await self._refuse()
+            self._refuse()
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
         await asyncio.sleep(0.01)
+        for client in self._clients:
+            client.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
