@@ -136,6 +136,6 @@ def end(item: pytest.Item, controller: Controller) -> None:
 
 def end_plan(controller: Controller, error: Exception | None) -> None:
     """End the item's plan; it is reported as skipped, for nothing was rehearsed."""
-    if error is not None and not isinstance(error, pytest.skip.Exception):
+    if error is not None:
         controller.planned_up_to(f"{type(error).__name__}: {error}")
     pytest.skip(PLANNED)

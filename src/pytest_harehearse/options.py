@@ -42,3 +42,7 @@ PLAN: Final = Option("plan", "switch", "", "Print every action, its undo and its
 KEEP_LAB: Final = Option("keep-lab", "switch", "", "Leave a lab that this run created. Default: remove it at the end")
 
 PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB)
+
+#: The marks, as ``pytest --markers`` shows them.
+REHEARSAL: Final = "rehearsal(interruption=, lost_writes=, redundancy=): limits this rehearsal is judged by."
+NEEDS: Final = "needs(nodes=, manager=, fencing=, capability=): skip, with the reason, on a cluster without it."

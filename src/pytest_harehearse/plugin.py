@@ -42,12 +42,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and the fixtures."""
-    config.addinivalue_line(
-        "markers", "rehearsal(interruption=, lost_writes=, redundancy=): limits this rehearsal is judged by."
-    )
-    config.addinivalue_line(
-        "markers", "needs(nodes=, manager=, fencing=, capability=): skip, with the reason, on a cluster without it."
-    )
+    config.addinivalue_line("markers", options.REHEARSAL)
+    config.addinivalue_line("markers", options.NEEDS)
     config.pluginmanager.register(fixtures, "harehearse-fixtures")
 
 

@@ -92,7 +92,7 @@ def inventory(config: Path | None) -> Inventory:
 
 def store_of(found: Inventory, store: Path | None) -> Path:
     """Return where runs are kept."""
-    return store or found.path.parent / (found.store or ".harehearse")
+    return store or found.store_path
 
 
 def environment(found: Inventory, name: str | None) -> Environment:

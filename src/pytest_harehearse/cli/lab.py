@@ -167,10 +167,7 @@ def _close_faults(store: Path, environment: str) -> list[str]:
     """Close the faults that are still open on the lab's clusters; return them in words."""
     from pytest_harehearse.safety.journal import Journal
 
-    journal = Journal(store)
-    left = [entry for entry in journal.still_open() if entry.cluster.startswith(f"{environment}/")]
-    for entry in left:
-        journal.close(entry, "the lab it was struck in is gone")
+    left = Journal(store).close_gone(environment)
     return [f"{entry.fault} {entry.target} on {entry.cluster}, of run {entry.run}: its lab is gone" for entry in left]
 
 

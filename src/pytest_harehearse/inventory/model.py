@@ -86,6 +86,11 @@ class Inventory:
     history: str | None = field(default=None, repr=False)
 
     @property
+    def store_path(self) -> Path:
+        """Where runs are kept unless an option says otherwise: relative to the inventory's own folder."""
+        return self.path.parent / (self.store or ".harehearse")
+
+    @property
     def clusters(self) -> dict[str, Cluster]:
         """Every cluster by its id, sorted (xdist compares collections)."""
         found = {c.id: c for environment in self.environments.values() for c in environment.clusters.values()}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from pytest_harehearse.inventory.model import Inventory
 from pytest_harehearse.rehearsal import marks
 from pytest_harehearse.rehearsal.cluster import Cluster
 from pytest_harehearse.rehearsal.plan import Plan, PlannedCluster, PlannedFaults, PlannedProbes
+from pytest_harehearse.rehearsal.run import unwritable
 from pytest_harehearse.rehearsal.session import Session
 
 Marks = Sequence[tuple[tuple[Any, ...], Mapping[str, Any]]]
@@ -112,7 +112,7 @@ class Controller:
     @property
     def store(self) -> Path:
         """Where runs are kept."""
-        return self.choice.store or self.inventory.path.parent / (self.inventory.store or ".harehearse")
+        return self.choice.store or self.inventory.store_path
 
     @property
     def session(self) -> Session:
@@ -141,10 +141,7 @@ class Controller:
             except ConfigError as error:
                 found.append(str(error))
         if (why := _unwritable(self.store)) is not None:
-            found.append(
-                f"The store {self.store} cannot be written ({why}), so nothing was started: what happens in a "
-                "rehearsal must be kept. Choose another place: --harehearse-store DIR"
-            )
+            found.append(str(unwritable(self.store, why)))
         return found
 
     def open(self, identity: str) -> Cluster:
@@ -167,17 +164,17 @@ class Controller:
     ) -> None:  # fmt: skip
         """Record a rehearsal whose cluster could not be opened: what was not rehearsed must not be missing."""
         try:
-            log = self.session.run.log
+            run = self.session.run
         except ConfigError:
             # The store cannot be written, which is what is being raised.
             return
-        identity = re.sub(r"[^A-Za-z0-9_.]+", "-", nodeid).strip("-")
-        log.write(
+        identity = self.session.identify(nodeid)
+        run.log.write(
             RehearsalStarted(
                 rehearsal=identity, nodeid=nodeid, title=title, cluster=cluster, limits=dict(limits), source=source
             )
         )
-        log.write(RehearsalFinished(rehearsal=identity, outcome=outcome, reason=reason))
+        run.log.write(RehearsalFinished(rehearsal=identity, outcome=outcome, reason=reason))
 
     def cluster(self, identity: str) -> Cluster:
         """Return the cluster under rehearsal."""

@@ -10,9 +10,6 @@ from typing import Any, Final
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.units import DurationError, seconds
 
-REHEARSAL: Final = "rehearsal(interruption=, lost_writes=, redundancy=): limits this rehearsal is judged by."
-NEEDS: Final = "needs(nodes=, manager=, fencing=, capability=): skip, with the reason, on a cluster without it."
-
 _LIMITS: Final = ("interruption", "lost_writes", "redundancy")
 _NEEDS: Final = ("nodes", "manager", "fencing", "capability")
 

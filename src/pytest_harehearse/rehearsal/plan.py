@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from pytest_harehearse.errors import Refused
-from pytest_harehearse.events import ActionStarted, Event, Noted
+from pytest_harehearse.events import ActionStarted, Event
 from pytest_harehearse.faults.stack import StackKill
 from pytest_harehearse.inventory.model import Cluster as Described
 from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
@@ -123,8 +123,6 @@ class Plan:
                 back = " → ".join(reversed(event.target.split(" → ")))
                 self.lines.append(f"  undo     none needed; the way back is a switchover {back}")
                 self.lines.append("  expected another node is active; users feel one short interruption")
-        elif isinstance(event, Noted):
-            self.lines.append(f"note       {event.text}")
 
     def note(self, text: str) -> None:
         """Show the note of the test's author."""

@@ -53,6 +53,14 @@ def _next_directory(runs: Path) -> Path:
             return candidate
 
 
+def unwritable(store: Path, why: str | None) -> ConfigError:
+    """Return the error for a store that cannot be written."""
+    return ConfigError(
+        f"The store {store} cannot be written ({why}), so nothing was started: what happens in a rehearsal must be kept. "
+        "Choose another place: --harehearse-store DIR"
+    )
+
+
 def start(store: Path, argv: list[str]) -> Run:
     """Make the directory of a new run below ``store`` and write its first event.
 
@@ -66,10 +74,7 @@ def start(store: Path, argv: list[str]) -> Run:
         (directory / "attempts").mkdir()
         log = EventLog(directory / "events.jsonl")
     except OSError as error:
-        raise ConfigError(
-            f"The store {store} cannot be written ({error.strerror}), so nothing was started: what happens in a "
-            "rehearsal must be kept. Choose another place: --harehearse-store DIR"
-        ) from error
+        raise unwritable(store, error.strerror) from error
     clocks = anchor()
     log.write(
         RunStarted(

@@ -119,8 +119,7 @@ class Session:
         journal = self.run.journal
         if made:
             self._made.append(environment.name)
-            for entry in (e for e in journal.still_open() if e.cluster.startswith(f"{environment.name}/")):
-                journal.close(entry, "the lab it was struck in is gone")
+            journal.close_gone(environment.name)
         if left := journal.still_open(identity):
             raise Indeterminate(
                 f"The fault '{left[0].fault} {left[0].target}' from run {left[0].run} is still open on {identity}, so "
@@ -156,7 +155,7 @@ class Session:
             NotSettled: the cluster was not healthy; nothing was started, and the rehearsal is recorded as unknown.
         """
         run = self.run
-        recorder = Recorder(run.log.write, self._identity(name))
+        recorder = Recorder(run.log.write, self.identify(name))
         lab = self._labs.get(cluster.id.partition("/")[0])
         roles = RoleWatch(cluster.manager, recorder)
         rehearsal = Rehearsal(cluster, Probes(cluster, run), Faults(cluster, lab, run), recorder, dict(limits), roles)
@@ -207,7 +206,8 @@ class Session:
                 RehearsalFinished(rehearsal=rehearsal.recorder.rehearsal, outcome=outcome, reason=reason)
             )
 
-    def _identity(self, name: str) -> str:
+    def identify(self, name: str) -> str:
+        """Return an id for a rehearsal: safe in a file's name and as an anchor, and used once in the run."""
         plain = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-")[:80]
         candidate, number = plain, 2
         while candidate in self._ids:

@@ -68,6 +68,13 @@ class Journal:
                 found.pop(row.get("close", ""), None)
         return [entry for entry in found.values() if cluster in {None, entry.cluster}]
 
+    def close_gone(self, environment: str) -> list[Entry]:
+        """Close the entries of a lab's clusters once the lab is removed; return them."""
+        left = [entry for entry in self.still_open() if entry.cluster.startswith(f"{environment}/")]
+        for entry in left:
+            self.close(entry, "the lab it was struck in is gone")
+        return left
+
     def _append(self, row: dict[str, object]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         known = self.path.exists()

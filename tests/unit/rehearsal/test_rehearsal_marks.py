@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_harehearse import options
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.rehearsal import marks
 
@@ -47,9 +48,9 @@ def test_lost_writes_is_a_count(value):
 def test_the_texts_that_pytest_shows_name_every_keyword():
     """``pytest --markers`` and the checks agree."""
     for name in ("interruption", "lost_writes", "redundancy"):
-        assert f"{name}=" in marks.REHEARSAL
+        assert f"{name}=" in options.REHEARSAL
     for name in ("nodes", "manager", "fencing", "capability"):
-        assert f"{name}=" in marks.NEEDS
+        assert f"{name}=" in options.NEEDS
 
 
 @pytest.mark.parametrize(
