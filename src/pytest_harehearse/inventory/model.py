@@ -27,16 +27,30 @@ class Service:
     probe: str
     #: URL with any secret in it; never shown as it stands, see ``probes.kinds``.
     url: str = field(repr=False)
-    mode: Literal["read", "write"] = "read"
+    #: ``claim`` asks one node whether it is the active one: served means "yes", read-only means "no".
+    mode: Literal["read", "write", "claim"] = "read"
+    #: ``held``: one established session for all attempts, as an application's pool has it.
+    session: Literal["new", "held"] = "new"
     every: float = 0.02
     timeout: float = 0.06
+    #: A success that took longer (seconds) was slow: served, but not as it should be. None: half the timeout.
+    slow: float | None = None
+    #: TCP_USER_TIMEOUT of the session (seconds); None: the system's.
+    user_timeout: float | None = None
+    #: network, transport, name, application or database; empty: that of its kind of probe.
+    layer: str = ""
     #: Budget for the interruption's upper bound; None: only the test's own limits count.
     interruption: float | None = None
     #: http: statuses that count as served; empty: 200 to 399.
     status: tuple[int, ...] = ()
     #: http: text that the body must contain.
     contains: str | None = None
-    #: postgresql with several hosts: node names in the order of the hosts, to name the responder.
+    #: http: response header that names who answered; None: those usually set for it.
+    responder: str | None = None
+    #: http, mode write: ``FILE.py:FUNCTION`` that makes the request of a numbered write, and that looks numbers up.
+    write: str | None = None
+    lookup: str | None = None
+    #: several hosts in the URL: node names in the order of the hosts, to name the responder.
     responders: tuple[str, ...] = ()
 
 

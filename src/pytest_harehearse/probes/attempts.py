@@ -15,15 +15,19 @@ from typing import Any
 
 
 class Outcome(StrEnum):
-    """How one attempt ended. Only ``OK`` is evidence that the service was up."""
+    """How one attempt ended. Only ``OK`` and ``SLOW`` are evidence that the service was up."""
 
     OK = "ok"
+    #: Served, but later than the service's ``slow``.
+    SLOW = "slow"
     REFUSED = "refused"
     RESET = "reset"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     WRONG = "wrong answer"
     READ_ONLY = "read-only"
+    #: Answered from a state older than one that was seen before: by a node that lost its role, say.
+    STALE = "stale"
     ERROR = "error"
     #: The question itself was wrong (password, database, name): no evidence about the service either way.
     MISCONFIGURED = "misconfigured"
@@ -35,7 +39,7 @@ class Outcome(StrEnum):
     @property
     def up(self) -> bool:
         """True when the attempt proves that the service was served."""
-        return self is Outcome.OK
+        return self is Outcome.OK or self is Outcome.SLOW
 
     @property
     def down(self) -> bool:

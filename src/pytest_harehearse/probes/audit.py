@@ -81,7 +81,7 @@ def audit(service: Service, writer: str, attempts: Sequence[Attempt], *, deadlin
 
     Never raises for what the service does: ``problem`` says why the look-up could not be made.
     """
-    from pytest_harehearse.probes.kinds.postgresql_table import take_writes
+    from pytest_harehearse.probes.kinds import take_writes
 
     try:
         present = take_writes(service, writer, deadline)

@@ -109,7 +109,7 @@ def test_preparing_without_a_server_says_why(monkeypatch):
     """The table cannot be made: the URL without its password, the reason, and what to do."""
     from pytest_harehearse.probes.kinds import postgresql_table
 
-    monkeypatch.setattr(postgresql_table.create_table, "__defaults__", (0.1,))
+    monkeypatch.setattr(postgresql_table.prepare, "__defaults__", (0.1,))
     with pytest.raises(HarehearseError) as caught:
         kinds.prepare(Service("write", "postgresql", "postgresql://u:secret@127.0.0.1:1/db", "write"))
     assert str(caught.value) == (

@@ -13,7 +13,7 @@ import socket
 import ssl
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from pytest_harehearse import units
 from pytest_harehearse.inventory.model import Service
@@ -47,10 +47,15 @@ class Trace:
 
 
 class Kind(ABC):
-    """Asks one service, each time in a new session. One instance a service; attempts run side by side."""
+    """Asks one service. One instance a service; attempts run side by side."""
 
     #: What must never be written down.
     secrets: tuple[str, ...] = ()
+    #: What a service of this kind may set: values of ``Service.mode`` and of ``Service.session``.
+    modes: ClassVar[tuple[str, ...]] = ("read",)
+    sessions: ClassVar[tuple[str, ...]] = ("new",)
+    #: Where in the stack it looks: network, transport, name, application, database.
+    layer: ClassVar[str] = "application"
 
     def __init__(self, service: Service, writer: str = "") -> None:
         self.service = service
@@ -59,6 +64,48 @@ class Kind(ABC):
     @abstractmethod
     async def attempt(self, n: int, trace: Trace) -> Answer:
         """Ask once; ``n`` is the attempt's number. May raise OSError; is cancelled at the deadline."""
+
+    def limitation(self) -> str | None:
+        """Return why this machine cannot ask at all (a right it lacks, say); None when it can."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most kinds hold nothing
+        """Give back what is held between attempts."""
+
+
+class Session(ABC):
+    """An established session with one responder, asked by one attempt at a time."""
+
+    #: False once it is lost; it is then closed and never asked again.
+    alive: bool = True
+
+    @abstractmethod
+    async def ask(self, n: int, trace: Trace) -> Answer:
+        """Ask once more. May raise OSError or EOFError, which loses the session; may be cancelled only to end it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it at once; a second call does nothing."""
+
+
+class SessionKind(Kind):
+    """A kind that has sessions: a new one for each attempt, or one held for all (see :mod:`.held`)."""
+
+    sessions = ("new", "held")
+
+    @abstractmethod
+    async def begin(self, n: int, trace: Trace) -> tuple[Answer, Session | None]:
+        """Open a session and ask in it once; return it for further asks, None when it is of no further use.
+
+        Closes everything it opened when it raises or is cancelled.
+        """
+
+    async def attempt(self, n: int, trace: Trace) -> Answer:
+        """Ask once in a session of its own."""
+        answer, session = await self.begin(n, trace)
+        if session is not None:
+            session.close()
+        return answer
 
 
 def of_error(error: OSError | EOFError | ssl.SSLError) -> Outcome:

@@ -55,6 +55,9 @@ class _Ask:
 class Postgresql(Kind):
     """Asks one PostgreSQL service of one or more hosts."""
 
+    modes = ("read", "write")
+    layer = "database"
+
     def __init__(self, service: Service, writer: str = "") -> None:
         super().__init__(service, writer)
         self._target = target(service)

@@ -101,7 +101,7 @@ def _plain(error: psycopg.Error, service: Service) -> str:
     return text.replace(password, "***") if password else text
 
 
-def create_table(service: Service, within: float = 15.0) -> None:
+def prepare(service: Service, within: float = 15.0) -> None:
     """Create the table of numbered writes unless it is there.
 
     Raises:
@@ -122,7 +122,7 @@ def create_table(service: Service, within: float = 15.0) -> None:
         ) from error
 
 
-def take_writes(service: Service, writer: str, within: float) -> Counter[int]:
+def take(service: Service, writer: str, within: float) -> Counter[int]:
     """Return how often each number of this writer is present, and delete this writer's rows.
 
     Raises:

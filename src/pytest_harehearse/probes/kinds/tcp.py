@@ -15,6 +15,8 @@ from pytest_harehearse.probes.kinds.base import Answer, Kind, Trace, connect, li
 class Tcp(Kind):
     """Opens a connection and closes it politely; what the server says is not looked at."""
 
+    layer = "transport"
+
     def __init__(self, service: Service, writer: str = "") -> None:
         super().__init__(service, writer)
         self._host, self._port = address(service.url)
