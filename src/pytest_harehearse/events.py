@@ -134,11 +134,17 @@ class RoleSeen(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterStarted(Event):
-    """The meter process began to ask the services; each of ``services`` names its attempts file."""
+    """The meter process began to ask the services; each of ``services`` names its attempts file.
+
+    ``claims`` are the files of the nodes that are asked whether they are active, ``skipped`` the services that cannot
+    be asked from this machine, with the reason.
+    """
 
     rehearsal: str
     meter: str
     services: list[dict[str, Any]]
+    claims: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from pytest_harehearse.history.summary import (
 )
 from pytest_harehearse.probes.attempts import Attempt, read_attempts
 from pytest_harehearse.probes.audit import Audit
-from pytest_harehearse.probes.interruption import Measurement, measure
+from pytest_harehearse.probes.measurement import Measurement, measure_file
 from pytest_harehearse.rehearsal.limits import Measured, Redundancy, judge
 from pytest_harehearse.rehearsal.recorder import REDUNDANT
 
@@ -102,7 +102,7 @@ def _service(
         problems.append(f"{described['name']} of {meter.rehearsal} could not be read: {error}")
         return None
     every = float(described["every"])
-    measurement = measure(file.attempts, every=every, stalls=file.stalls, complete=file.complete)
+    measurement = measure_file(file)
     began = min((a.due for a in file.attempts), default=meter.t)
     ended = file.ended if file.ended is not None else began
     audit = next(

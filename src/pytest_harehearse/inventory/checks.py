@@ -12,12 +12,16 @@ from typing import Any, Final, get_args
 
 from pytest_harehearse.inventory.schema import Manager, Probe, Provider
 from pytest_harehearse.inventory.wording import Loc, Problem, choice, dotted, follow, nearest, shown
+from pytest_harehearse.units import DurationError, seconds
 
 #: What the embedded lab can run today.
 EMBEDDED_MANAGERS: Final = ("patroni",)
 _FEWEST_EMBEDDED_NODES: Final = 2
 _NOT_EMBEDDED: Final = [manager for manager in get_args(Manager) if manager not in EMBEDDED_MANAGERS]
-_NOT_HTTP: Final = [probe for probe in get_args(Probe) if probe != "http"]
+_ONLY_HTTP: Final = frozenset({"status", "contains", "responder", "write", "lookup"})
+#: Probes that can write numbers, and that can hold a session.
+_WRITES: Final = ("http", "mysql", "postgresql", "redis")
+_HOLDS: Final = _WRITES
 
 
 def check(document: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
@@ -87,11 +91,49 @@ def _unique(loc: Loc, entries: object, written: dict[str, Any]) -> Iterator[Prob
 
 def _services(loc: Loc, services: object, written: dict[str, Any]) -> Iterator[Problem]:
     for index, service in enumerate(_entries(services)):
-        if isinstance(service, dict) and service.get("probe") in _NOT_HTTP:
-            probe = shown(follow((*loc, index, "probe"), written)[1])
-            for key in ("status", "contains"):
-                if key in service:
-                    yield Problem((*loc, index, key), f" is only for probe 'http', not {probe}.")
+        if not isinstance(service, dict):
+            continue
+        inside: Loc = (*loc, index)
+        probe = service.get("probe")
+        if probe in get_args(Probe):
+            value = shown(follow((*inside, "probe"), written)[1])
+            yield from (Problem((*inside, key), f" is only for probe 'http', not {value}.") for key in service
+                        if key in _ONLY_HTTP and probe != "http")  # fmt: skip
+            for key, wish, able in (("mode", "write", _WRITES), ("session", "held", _HOLDS)):
+                if service.get(key) == wish and probe not in able:
+                    yield Problem((*inside, key), f" is '{wish}', which probe {value} does not have; {_among(able)}.")
+        yield from _callables(inside, service)
+        yield from _slow(inside, service, written)
+
+
+def _among(able: tuple[str, ...]) -> str:
+    return f"only {', '.join(able)} have"
+
+
+def _callables(loc: Loc, service: dict[str, Any]) -> Iterator[Problem]:
+    """A numbered write over HTTP is the user's own request, and only the user knows how to look it up."""
+    if service.get("probe") != "http":
+        return
+    writes = service.get("mode") == "write"
+    for key in ("write", "lookup"):
+        if writes and key not in service:
+            yield Problem(
+                (*loc, key), ' is missing. Writing over http needs both: write and lookup = "FILE.py:FUNCTION".'
+            )
+        if not writes and key in service:
+            yield Problem((*loc, key), " is only for mode 'write'.")
+
+
+def _slow(loc: Loc, service: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
+    lengths = []
+    for key in ("slow", "timeout"):
+        try:
+            lengths.append(seconds(service[key]))
+        except (KeyError, DurationError):
+            return
+    if lengths[0] >= lengths[1]:
+        value = shown(follow((*loc, "slow"), written)[1])
+        yield Problem((*loc, "slow"), f" is {value}; it must be less than the timeout, or nothing is ever slow.")
 
 
 def _inhabited(loc: Loc, cluster: dict[str, Any]) -> Iterator[Problem]:

@@ -18,11 +18,13 @@ Manager = Literal["pacemaker", "patroni", "sentinel", "keepalived", "galera", "l
 Probe = Literal["http", "tcp", "icmp", "postgresql", "redis", "mysql", "dns", "command"]
 Provider = Literal["embedded", "lxd", "vagrant"]
 Action = Literal["switchover", "patch", "fault"]
+Layer = Literal["network", "transport", "name", "application", "database"]
 
-#: (every, timeout) of probes that log in and ask; they cannot be as quick as the others.
-_PACE: Final = {"postgresql": (0.05, 0.5), "mysql": (0.05, 0.5)}
+#: (every, timeout) of probes that log in and ask, or start a program; they cannot be as quick as the others.
+_PACE: Final = {"postgresql": (0.05, 0.5), "mysql": (0.05, 0.5), "command": (0.5, 2.0)}
 _QUICK: Final = (0.02, 0.06)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_CALLABLE: Final = re.compile(r".+\.py:[A-Za-z_]\w*")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK: Final = r"((?:[01]\d|2[0-3]):[0-5]\d)"
 _WINDOW: Final = re.compile(rf"\s*([A-Za-z]+)\s+{_CLOCK}-{_CLOCK}\s+(\S+)\s*")
@@ -92,6 +94,12 @@ def _window(value: str) -> str:
     return value
 
 
+def _callable(value: str) -> str:
+    if not _CALLABLE.fullmatch(value):
+        raise InvalidError("it must name a function in a file, as in 'probes/shop.py:write'")
+    return value
+
+
 def _node(value: object) -> object:
     if isinstance(value, str):
         return {"name": value}
@@ -107,6 +115,7 @@ Length = Annotated[Duration, AfterValidator(_above_zero)]
 Period = Annotated[Duration, AfterValidator(_at_least_1_ms)]
 Count = Annotated[int, AfterValidator(_at_least_1)]
 Status = Annotated[int, AfterValidator(_http_status)]
+Callable = Annotated[str, AfterValidator(_callable)]
 Window = Annotated[str, AfterValidator(_window)]
 
 
@@ -136,25 +145,39 @@ class ServiceTable(Table):
     probe: Probe
     url: Text
     mode: Literal["read", "write"] = "read"
+    session: Literal["new", "held"] = "new"
     every: Period | None = None
     timeout: Length | None = None
+    slow: Length | None = None
+    user_timeout: Length | None = None
+    layer: Layer | None = None
     interruption: Duration | None = None
     status: list[Status] = []
     contains: Text | None = None
+    responder: Text | None = None
+    write: Callable | None = None
+    lookup: Callable | None = None
 
-    def plain(self) -> Service:
-        """Return the service as plain data, its pace filled in by its kind of probe."""
+    def plain(self, base: Path) -> Service:
+        """Return the service as plain data, its pace filled in by its kind of probe, its files found from ``base``."""
         every, timeout = _PACE.get(self.probe, _QUICK)
         return Service(
             name=self.name,
             probe=self.probe,
             url=self.url,
             mode=self.mode,
+            session=self.session,
             every=every if self.every is None else self.every,
             timeout=timeout if self.timeout is None else self.timeout,
+            slow=self.slow,
+            user_timeout=self.user_timeout,
+            layer=self.layer or "",
             interruption=self.interruption,
             status=tuple(self.status),
             contains=self.contains,
+            responder=self.responder,
+            write=None if self.write is None else str(base / self.write),
+            lookup=None if self.lookup is None else str(base / self.lookup),
         )
 
 
@@ -188,7 +211,7 @@ class ClusterTable(Table):
     windows: list[Window] = []
     gates: GatesTable = GatesTable()
 
-    def plain(self, environment: str, name: str, kind: Kind, provider: str | None) -> Cluster:
+    def plain(self, environment: str, name: str, kind: Kind, provider: str | None, base: Path) -> Cluster:
         """Return the cluster as plain data."""
         return Cluster(
             environment=environment,
@@ -198,7 +221,7 @@ class ClusterTable(Table):
             nodes=tuple(Node(node.name, node.url) for node in self.nodes),
             provider=provider,
             group=self.group,
-            services=tuple(service.plain() for service in self.services),
+            services=tuple(service.plain(base) for service in self.services),
             twin=self.twin,
             allow=tuple(self.allow),
             windows=tuple(self.windows),
@@ -214,9 +237,11 @@ class EnvironmentTable(Table):
     provider: Provider | None = None
     clusters: dict[Name, ClusterTable] = {}
 
-    def plain(self, name: str) -> Environment:
+    def plain(self, name: str, base: Path) -> Environment:
         """Return the environment as plain data."""
-        clusters = {key: cluster.plain(name, key, self.kind, self.provider) for key, cluster in self.clusters.items()}
+        clusters = {
+            key: cluster.plain(name, key, self.kind, self.provider, base) for key, cluster in self.clusters.items()
+        }
         return Environment(name, self.kind, self.provider, clusters)
 
 
@@ -233,7 +258,9 @@ class InventoryTable(Table):
         """Return the inventory as plain data."""
         return Inventory(
             path=path,
-            environments={name: environment.plain(name) for name, environment in self.environments.items()},
+            environments={
+                name: environment.plain(name, path.parent.resolve()) for name, environment in self.environments.items()
+            },
             default_environment=self.default_environment,
             store=self.store,
             history=self.history,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers.state import ClusterState
 
 
@@ -51,4 +52,13 @@ class Switchover(Protocol):
 
     def describe_switchover(self, leader: str, to: str) -> str:
         """Return the request that would be made, for a plan."""
+        ...
+
+
+@runtime_checkable
+class Claims(Protocol):
+    """A manager whose nodes can be asked, each for itself, whether they are the active one."""
+
+    def claims(self) -> tuple[Service, ...]:
+        """Return one service a node, named like it, of mode ``claim``: by it the meter asks the node itself."""
         ...

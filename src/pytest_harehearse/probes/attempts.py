@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """One ask of a service, and how it is written down.
 
-An attempts file is JSON lines: a header object, then one compact array an attempt, then one object a stall of the
-meter itself (``{"stall": [from, to]}``) and an ``{"end": …}`` object when the meter ended by itself.
+An attempts file is JSON lines: a header object, then one compact array an attempt; between them objects about the
+runner itself: ``{"stall": [from, to]}`` (the meter did not run), ``{"control": [from, to]}`` (the control target on the
+runner did not answer), ``{"suspended": seconds}`` (the machine slept), ``{"note": …}``; and ``{"end": …}`` when the
+meter ended by itself.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -82,6 +85,10 @@ class AttemptsFile:
     header: dict[str, Any]
     attempts: tuple[Attempt, ...]
     stalls: tuple[tuple[float, float], ...] = ()
+    #: Spans in which the control target on the runner did not answer.
+    control: tuple[tuple[float, float], ...] = ()
+    #: Seconds for which the runner slept.
+    suspended: float = 0.0
     #: Monotonic end of the measurement; the last attempt's end when the meter was killed.
     ended: float | None = None
     complete: bool = False
@@ -125,6 +132,8 @@ class _Reading:
     header: dict[str, Any] | None = None
     attempts: list[Attempt] = field(default_factory=list)
     stalls: list[tuple[float, float]] = field(default_factory=list)
+    control: list[tuple[float, float]] = field(default_factory=list)
+    suspended: float = 0.0
     notes: list[str] = field(default_factory=list)
     ended: float | None = None
 
@@ -135,6 +144,10 @@ class _Reading:
             self.attempts.append(decode_attempt(value))
         elif "stall" in value:
             self.stalls.append((float(value["stall"][0]), float(value["stall"][1])))
+        elif "control" in value:
+            self.control.append((float(value["control"][0]), float(value["control"][1])))
+        elif "suspended" in value:
+            self.suspended += float(value["suspended"])
         elif "end" in value:
             self.ended = float(value["end"])
         elif "note" in value:
@@ -170,7 +183,24 @@ def read_attempts(path: Path) -> AttemptsFile:
         header=reading.header,
         attempts=tuple(attempts),
         stalls=tuple(reading.stalls),
+        control=tuple(reading.control),
+        suspended=reading.suspended,
         ended=last if reading.ended is None else reading.ended,
         complete=reading.ended is not None,
         notes=tuple(reading.notes),
     )
+
+
+def read_tail(path: Path, size: int = 16384) -> tuple[Attempt, ...]:
+    """Return the attempts in the last ``size`` bytes of a file that is still being written, in the order sent.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - size)
+        file.seek(start)
+        lines = file.read().split(b"\n")
+    # The first may be torn by where reading began, the last by where writing is.
+    found = [decode_attempt(json.loads(line)) for line in lines[1 if start else 0 : -1] if line.startswith(b"[")]
+    return tuple(sorted(found, key=lambda a: (a.sent, a.n)))

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from pytest_harehearse import units
 from pytest_harehearse.errors import NotMeasured
-from pytest_harehearse.probes.interruption import Measurement, Outage
+from pytest_harehearse.probes.interruption import Outage
+from pytest_harehearse.probes.measurement import Measurement
 
 Duration = str | timedelta
 

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import json
 import os
+import platform
 import random
 import signal
 import sys
@@ -22,8 +23,10 @@ from typing import Any, Final
 
 from pytest_harehearse.clock import now
 from pytest_harehearse.inventory.model import Service
+from pytest_harehearse.probes import control
 from pytest_harehearse.probes.attempts import Attempt, Outcome
-from pytest_harehearse.probes.kinds import hide, make
+from pytest_harehearse.probes.beat import beat
+from pytest_harehearse.probes.kinds import hide, layer_of, make
 from pytest_harehearse.probes.kinds.base import Kind, ask
 from pytest_harehearse.probes.recorder import Recorder
 from pytest_harehearse.probes.schedule import Schedule, most_at_once
@@ -36,6 +39,8 @@ LIVE_S: Final = 0.5
 STALL_S: Final = 0.1
 #: … or than this part of the shortest timeout: it could turn an answer into a timeout.
 STALL_PART: Final = 1 / 3
+#: A success that took longer than this part of its timeout was slow, unless the service says otherwise.
+SLOW_PART: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -46,6 +51,8 @@ class Line:
     kind: Kind
     schedule: Schedule
     recorder: Recorder
+    #: A success that took longer than this (seconds) was slow.
+    slow: float
     #: Attempts under way.
     running: int = 0
     #: Set once the first attempt has ended.
@@ -61,14 +68,19 @@ def service_of(data: dict[str, Any]) -> Service:
 class Measurer:
     """Asks all services until told to stop."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
+    def __init__(self, spec: dict[str, Any], target: tuple[str, int]) -> None:
+        self._control = target
         self._live: bool = bool(spec.get("live"))
         self._for: float | None = spec.get("for")
         seed = int(spec["seed"])
         dice = random.Random(seed)  # noqa: S311 - a phase, no secret
         self._lines = []
         services = [(service_of(entry["service"]), Path(entry["file"])) for entry in spec["services"]]
-        writers = [str(spec["writer"]) if service.mode == "write" else "" for service, _ in services]
+        # Each service its own, for the numbers of each begin at nought.
+        writers = [
+            f"{spec['writer']}-{index}" if service.mode == "write" else ""
+            for index, (service, _) in enumerate(services)
+        ]
         # Making a kind loads its libraries: done before the first attempt is due.
         its_kinds = [make(service, writer) for (service, _), writer in zip(services, writers, strict=True)]
         self._begin = now() + 0.02
@@ -79,6 +91,9 @@ class Measurer:
                 "name": service.name,
                 "probe": service.probe,
                 "mode": service.mode,
+                "session": service.session,
+                "layer": layer_of(service),
+                "vantage": platform.node(),
                 "target": hide(service.url),
                 "every": service.every,
                 "timeout": service.timeout,
@@ -86,9 +101,12 @@ class Measurer:
                 "writer": writer,
                 "seed": seed,
             }
-            self._lines.append(Line(service, kind, Schedule(begin, service.every, its_seed), Recorder(path, header)))
+            schedule, slow = Schedule(begin, service.every, its_seed), service.slow or SLOW_PART * service.timeout
+            header["slow"] = slow
+            self._lines.append(Line(service, kind, schedule, Recorder(path, header), slow))
         shortest = min((line.service.timeout for line in self._lines), default=STALL_S)
         self._every_beat = min(BEAT_S, max(SHORTEST_BEAT_S, shortest / 6))
+        self._within = min(control.LONGEST_S, max(control.SHORTEST_S, shortest))
         self._stall = min(STALL_S, max(2 * self._every_beat, shortest * STALL_PART))
         self._stop = asyncio.Event()
         self._input = b""
@@ -104,7 +122,8 @@ class Measurer:
             loop.call_at(loop.time() + max(0.0, self._begin + self._for - now()), self._stop.set)
         # Whatever breaks here ends the measurement at once and without an end line: it is not sound.
         async with asyncio.TaskGroup() as group:
-            helpers = [group.create_task(work()) for work in (self._beat, self._write, self._say_ready)]
+            helpers = [group.create_task(work()) for work in (self._watch_runner, self._write, self._say_ready)]
+            helpers.append(group.create_task(control.watch(self._control, self._within, self._control_lost)))
             if self._live:
                 helpers.append(group.create_task(self._tell()))
             async with asyncio.TaskGroup() as asking:
@@ -115,6 +134,7 @@ class Measurer:
                 task.cancel()
         ended = now()
         for line in self._lines:
+            line.kind.close()
             line.recorder.end(ended)
 
     def done(self) -> dict[str, dict[str, int]]:
@@ -146,20 +166,23 @@ class Measurer:
     async def _ask(line: Line, n: int, due: float) -> None:
         sent = now()
         answer = await ask(line.kind, n, line.service.timeout)
-        line.recorder.add(Attempt(n, due, sent, now(), answer.outcome, answer.by, answer.error, answer.write))
+        done, outcome = now(), answer.outcome
+        if outcome is Outcome.OK and done - sent > line.slow:
+            outcome = Outcome.SLOW
+        line.recorder.add(Attempt(n, due, sent, done, outcome, answer.by, answer.error, answer.write))
         line.running -= 1
         line.asked.set()
 
-    async def _beat(self) -> None:
-        """Notice when the loop itself stood still, and when the parent is gone."""
-        last = now()
-        while True:
-            await asyncio.sleep(self._every_beat)
-            here = now()
-            if here - last - self._every_beat > self._stall:
-                for line in self._lines:
-                    line.recorder.stall(last, here)
-            last = here
+    def _control_lost(self, start: float, end: float) -> None:
+        for line in self._lines:
+            line.recorder.tell({"control": [round(start, 6), round(end, 6)]})
+
+    async def _watch_runner(self) -> None:
+        """Write down what went wrong with the runner itself; end when the parent is gone."""
+        async for told in beat(self._every_beat, self._stall):
+            for line in self._lines if told else ():
+                for what in told:
+                    line.recorder.tell(what)
             if os.getppid() != self._parent:
                 self._stop.set()
 
@@ -233,18 +256,20 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     spec = read_spec()
+    target = control.ControlTarget.start()
     os.set_blocking(0, False)
     os.set_blocking(1, False)
 
     async def measure() -> Measurer:
         gc.collect()
         gc.freeze()
-        measurer = Measurer(spec)
+        measurer = Measurer(spec, target.address)
         await measurer.run()
         return measurer
 
     loop = asyncio.new_event_loop()
     measurer = loop.run_until_complete(measure())
+    target.stop()
     os.set_blocking(1, True)
     say({"done": measurer.done()})
     sys.stderr.flush()

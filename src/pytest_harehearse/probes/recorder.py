@@ -40,9 +40,9 @@ class Recorder:
         if self.last is None or attempt.sent >= self.last.sent:
             self.last = attempt
 
-    def stall(self, start: float, end: float) -> None:
-        """Keep a span in which the meter itself did not run."""
-        self._lines.append(json.dumps({"stall": [round(start, 6), round(end, 6)]}))
+    def tell(self, what: dict[str, Any]) -> None:
+        """Keep something about the runner itself: a stall, the control target lost, a note."""
+        self._lines.append(json.dumps(what))
 
     def interrupted_for(self, now: float) -> float | None:
         """Return how long the service has been failing, for the live line; None while it answers."""

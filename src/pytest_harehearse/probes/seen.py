@@ -8,16 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pytest_harehearse.errors import HarehearseError, NotMeasured
 from pytest_harehearse.probes.attempts import Attempt, AttemptsFile, read_attempts
 from pytest_harehearse.probes.audit import Audit
+from pytest_harehearse.probes.dual import DualActive, dual_limitation, found_dual
 from pytest_harehearse.probes.felt import Interruption
-from pytest_harehearse.probes.interruption import Measurement, measure
-
-#: A success that took longer than this part of its timeout was slow: served, but not far from failing.
-SLOW_PART: Final = 0.5
+from pytest_harehearse.probes.measurement import Measurement, measure_file
 
 
 class UnknownService(HarehearseError, KeyError):
@@ -43,12 +41,7 @@ class ServiceSeen:
     @cached_property
     def measurement(self) -> Measurement:
         """What the attempts prove."""
-        return measure(
-            self.file.attempts,
-            every=float(self.file.header["every"]),
-            stalls=self.file.stalls,
-            complete=self.file.complete,
-        )
+        return measure_file(self.file)
 
     @property
     def interruption(self) -> Interruption:
@@ -67,9 +60,23 @@ class ServiceSeen:
 
     @property
     def slow(self) -> int:
-        """Attempts that were served, but took more than half of their timeout."""
-        limit = SLOW_PART * float(self.file.header["timeout"])
-        return sum(1 for a in self.file.attempts if a.outcome.up and a.done - a.sent > limit)
+        """Attempts that were served, but later than the service's ``slow``; how long: ``measurement.slow``."""
+        return self.measurement.slow.attempts
+
+    @property
+    def layer(self) -> str:
+        """Where in the stack it was asked: network, transport, name, application or database."""
+        return str(self.file.header.get("layer", ""))
+
+    @property
+    def session(self) -> str:
+        """``new`` or ``held``."""
+        return str(self.file.header.get("session", "new"))
+
+    @property
+    def vantage(self) -> str:
+        """The machine that asked."""
+        return str(self.file.header.get("vantage", ""))
 
     @property
     def valid(self) -> bool:
@@ -109,11 +116,15 @@ class ServiceSeen:
 class Seen:
     """What a watch saw; its values are there once the watch has ended.
 
-    ``seen.interruption`` is the worst service's; ``seen["page"]`` one service; ``seen.lost_writes`` those of all.
+    ``seen.interruption`` is the worst service's; ``seen["page"]`` one service; ``seen.lost_writes`` those of all;
+    ``seen.dual_active`` how long two nodes were active at once.
     """
 
     def __init__(self) -> None:
         self._services: dict[str, ServiceSeen] | None = None
+        self._claims: dict[str, AttemptsFile] = {}
+        #: Services that could not be asked from here at all, and why.
+        self.skipped: dict[str, str] = {}
 
     @classmethod
     def from_files(cls, files: Mapping[str, Path], audits: Mapping[str, Audit] | None = None) -> Self:
@@ -122,19 +133,26 @@ class Seen:
         seen.settle(files, audits)
         return seen
 
-    def settle(self, files: Mapping[str, Path], audits: Mapping[str, Audit] | None = None) -> None:
+    def settle(
+        self,
+        files: Mapping[str, Path],
+        audits: Mapping[str, Audit] | None = None,
+        claims: Mapping[str, Path] | None = None,
+    ) -> None:
         """Fill in the results, once the meter has ended.
+
+        Args:
+            files: service → its attempts.
+            audits: service → what became of its numbered writes.
+            claims: node → what it answered when asked whether it is active.
 
         Raises:
             NotMeasured: when an attempts file cannot be read.
         """
         services = {}
         for name, path in files.items():
-            try:
-                file = read_attempts(path)
-            except (OSError, ValueError) as error:
-                raise NotMeasured(f"What was measured of {name} cannot be read: {error}") from error
-            services[name] = ServiceSeen(name, file, (audits or {}).get(name))
+            services[name] = ServiceSeen(name, _read(name, path), (audits or {}).get(name))
+        self._claims = {node: _read(node, path) for node, path in (claims or {}).items()}
         self._services = services
 
     @property
@@ -194,10 +212,30 @@ class Seen:
             raise NotMeasured("Lost writes are unknown: no service of this watch writes.")
         return sorted(n for service in writing for n in service.lost_writes)
 
+    @property
+    def dual_active(self) -> DualActive:
+        """How long two nodes were active at once: a ``timedelta`` (its upper bound) with ``.lower`` and ``.spans``.
+
+        Raises:
+            NotMeasured: when that could not be established: no node can be asked, or the runner was not sound.
+        """
+        services = self.services
+        reason = dual_limitation(self._claims)
+        if reason is not None:
+            raise NotMeasured(f"Whether two nodes were active at once is unknown: {reason}.")
+        return found_dual(self._claims, {name: one.file for name, one in services.items()})
+
     def __repr__(self) -> str:
         if self._services is None:
             return "<Seen: the watch is still open>"
         return f"<Seen: {'; '.join(repr(s.interruption)[1:-1] for s in self._services.values())}>"
+
+
+def _read(name: str, path: Path) -> AttemptsFile:
+    try:
+        return read_attempts(path)
+    except (OSError, ValueError) as error:
+        raise NotMeasured(f"What was measured of {name} cannot be read: {error}") from error
 
 
 def _rank(interruption: Interruption) -> tuple[Any, ...]:

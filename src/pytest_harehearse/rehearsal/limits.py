@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_harehearse.probes.interruption import Measurement
+from pytest_harehearse.probes.measurement import Measurement
 from pytest_harehearse.rehearsal.verdict import LimitSummary, Verdict
 from pytest_harehearse.units import show
 

@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 from pytest_harehearse.clock import now
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.events import MeterFinished, MeterStarted, WritesAudited
 from pytest_harehearse.inventory.model import Service
-from pytest_harehearse.probes.attempts import Attempt, read_attempts
+from pytest_harehearse.managers.base import Claims
+from pytest_harehearse.probes.attempts import Attempt, Outcome, read_attempts, read_tail
 from pytest_harehearse.probes.audit import Audit, audit
-from pytest_harehearse.probes.kinds import prepare
+from pytest_harehearse.probes.kinds import layer_of, limitation, prepare
 from pytest_harehearse.probes.kinds.urls import hide
 from pytest_harehearse.probes.meter import Meter
 from pytest_harehearse.probes.seen import Seen
@@ -64,45 +68,76 @@ class Probes:
         Raises:
             ConfigError: a name is not a service of the cluster, or it has none.
         """
-        services = self._choose(names)
         recorder = self._cluster.recorder
+        seen = Seen()
+        services = tuple(s for s in self._choose(names) if self._askable(s, seen))
         for service in services:
             prepare(service)
+        manager = self._cluster.manager
+        claims = manager.claims() if isinstance(manager, Claims) else ()
         identity = f"{recorder.rehearsal}.{next(self._numbers)}"
-        seen = Seen()
-        meter = Meter.start(services, self._run.attempts, f"{identity}.")
-        described = [
-            {
-                "name": s.name, "probe": s.probe, "mode": s.mode, "target": hide(s.url), "every": s.every,
-                "timeout": s.timeout, "interruption": s.interruption,
-                "file": str(meter.files[s.name].relative_to(self._run.directory)),
-            }
-            for s in services
-        ]  # fmt: skip
-        recorder.write(MeterStarted(rehearsal=recorder.rehearsal, meter=identity, services=described))
+        claiming = {claim.name: f"{claim.name}.claim" for claim in claims}
+        asked = [*services, *(dataclasses.replace(claim, name=claiming[claim.name]) for claim in claims)]
+        meter = Meter.start(asked, self._run.attempts, f"{identity}.")
+        recorder.write(
+            MeterStarted(
+                rehearsal=recorder.rehearsal, meter=identity,
+                services=[self._describe(s, meter.files[s.name]) for s in services],
+                claims={node: self._relative(meter.files[name]) for node, name in claiming.items()},
+                skipped=seen.skipped,
+            )
+        )  # fmt: skip
+        files = {s.name: meter.files[s.name] for s in services}
         try:
             # A baseline first: an interruption whose beginning was not seen has no upper bound.
-            self._until_served(meter, LEAD_S, at_least=BASELINE_S)
+            self._until_served(meter, files, LEAD_S, at_least=BASELINE_S)
+            self._refuse_misconfigured(files)
             yield seen
-            self._until_served(meter, seconds(settle))
+            self._until_served(meter, files, seconds(settle))
         finally:
             meter.stop()
             recorder.write(MeterFinished(rehearsal=recorder.rehearsal, meter=identity, problem=meter.problem))
             audits = {s.name: self._audit(s, meter) for s in services if s.mode == "write"}
-            seen.settle(meter.files, audits)
+            seen.settle(files, audits, {node: meter.files[name] for node, name in claiming.items()})
             self.seen.append(seen)
-            for name in meter.files:
+            for name in files:
                 recorder.tell(seen[name].interruption.explain()[0])
 
+    def _askable(self, service: Service, seen: Seen) -> bool:
+        reason = limitation(service)
+        if reason is not None:
+            seen.skipped[service.name] = reason
+            self._cluster.recorder.tell(f"{service.name} is not watched: {reason}")
+        return reason is None
+
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self._run.directory))
+
+    def _describe(self, service: Service, path: Path) -> dict[str, Any]:
+        return {
+            "name": service.name, "probe": service.probe, "mode": service.mode, "session": service.session,
+            "layer": layer_of(service), "target": hide(service.url), "every": service.every,
+            "timeout": service.timeout, "interruption": service.interruption, "file": self._relative(path),
+        }  # fmt: skip
+
     @staticmethod
-    def _until_served(meter: Meter, within: float, at_least: float = 0.0) -> None:
+    def _until_served(meter: Meter, files: Mapping[str, Path], within: float, at_least: float = 0.0) -> None:
         began = now()
         while meter.alive() and now() < began + within:
-            if now() >= began + at_least and all(
-                served(read_attempts(path).attempts, began) for path in meter.files.values()
-            ):
+            if now() >= began + at_least and all(served(read_tail(path), began) for path in files.values()):
                 return
             time.sleep(0.1)
+
+    def _refuse_misconfigured(self, files: Mapping[str, Path]) -> None:
+        """Say before anything is done to the cluster that a probe cannot work as it is set up."""
+        for name, path in files.items():
+            first = read_tail(path)
+            wrong = next((a for a in first if a.outcome is Outcome.MISCONFIGURED), None)
+            if wrong is not None and not any(a.outcome.up for a in first):
+                raise ConfigError(
+                    f"The service {name!r} of {self._cluster.id} cannot be asked as it is described, which is no "
+                    f"interruption: {wrong.error}. Nothing was done to the cluster; correct it in harehearse.toml."
+                )
 
     def measured(self) -> list[Measured]:
         """Return what was measured in every watch, to be judged."""

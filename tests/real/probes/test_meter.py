@@ -231,7 +231,9 @@ def test_the_header_and_no_secret(server, tmp_path):
         time.sleep(0.1)
     assert meter.files["page"] == tmp_path / "r1-page.jsonl"
     header = read_attempts(meter.files["page"]).header
-    assert set(header) == {"name", "probe", "mode", "target", "every", "timeout", "began", "writer", "seed"}
+    assert set(header) == {
+        "name", "probe", "mode", "session", "layer", "vantage", "target", "every", "timeout", "slow", "began", "writer", "seed",
+    }
     assert header["target"] == url.replace("geheim", "***")
     assert header["seed"] == 5
     assert not [path for path in tmp_path.iterdir() if b"geheim" in path.read_bytes()]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_harehearse import events as e
 from pytest_harehearse.history.build import build
 from pytest_harehearse.history.summary import Verdict
-from pytest_harehearse.probes.interruption import measure
+from pytest_harehearse.probes.measurement import measure
 
 T = 1000.0
 

@@ -132,9 +132,24 @@ def test_the_pace_follows_the_probe(file, probe, pace):
 
 
 def test_http_settings_arrive(file):
-    """Statuses, text and mode are those of the file."""
-    loaded = service(file, 'probe = "http"\nurl = "x"\nstatus = [200, 503]\ncontains = "ok"\nmode = "write"')
-    assert (loaded.status, loaded.contains, loaded.mode) == ((200, 503), "ok", "write")
+    """Statuses, text, responder's header, mode and the user's two callables are those of the file."""
+    loaded = service(
+        file,
+        'probe = "http"\nurl = "x"\nstatus = [200, 503]\ncontains = "ok"\nmode = "write"\nresponder = "X-Node"\n'
+        'write = "probes/shop.py:put"\nlookup = "/srv/shop.py:numbers"',
+    )
+    assert (loaded.status, loaded.contains, loaded.mode, loaded.responder) == ((200, 503), "ok", "write", "X-Node")
+    # Files are found from the inventory's folder, wherever the command is called.
+    assert (loaded.write, loaded.lookup) == (f"{file.parent}/probes/shop.py:put", "/srv/shop.py:numbers")
+
+
+def test_session_settings_arrive(file):
+    """A held session, its limit for slow answers, TCP_USER_TIMEOUT and its layer."""
+    loaded = service(
+        file,
+        'probe = "redis"\nurl = "x"\nsession = "held"\nslow = "5ms"\nuser_timeout = "3s"\nlayer = "application"',
+    )
+    assert (loaded.session, loaded.slow, loaded.user_timeout, loaded.layer) == ("held", 0.005, 3.0, "application")
 
 
 def test_variables_are_taken_from_the_environment(file):

@@ -251,6 +251,36 @@ def test_a_setting_of_a_service(problems, lines, expected):
                 "contains is only for probe 'http', not 'tcp'.",
             ],
         ),
+        (
+            'name = "a"\nprobe = "dns"\nurl = "x"\nmode = "write"\nsession = "held"\nresponder = "X-Node"',
+            [
+                "mode is 'write', which probe 'dns' does not have; only http, mysql, postgresql, redis have.",
+                "session is 'held', which probe 'dns' does not have; only http, mysql, postgresql, redis have.",
+                "responder is only for probe 'http', not 'dns'.",
+            ],
+        ),
+        (
+            'name = "a"\nprobe = "http"\nurl = "x"\nmode = "write"\nwrite = "shop"',
+            [
+                "write is 'shop'; it must name a function in a file, as in 'probes/shop.py:write'.",
+                'lookup is missing. Writing over http needs both: write and lookup = "FILE.py:FUNCTION".',
+            ],
+        ),
+        (
+            'name = "a"\nprobe = "http"\nurl = "x"\nlookup = "a.py:b"',
+            ["lookup is only for mode 'write'."],
+        ),
+        (
+            'name = "a"\nprobe = "http"\nurl = "x"\nslow = "60ms"\ntimeout = "60ms"',
+            ["slow is '60ms'; it must be less than the timeout, or nothing is ever slow."],
+        ),
+        (
+            'name = "a"\nprobe = "http"\nurl = "x"\nlayer = "top"\nuser_timeout = "0s"',
+            [
+                "layer is 'top'; valid are: network, transport, name, application, database.",
+                "user_timeout is '0s'; it must be more than 0 s.",
+            ],
+        ),
     ],
 )
 def test_a_service(problems, lines, expected):

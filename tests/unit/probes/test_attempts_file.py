@@ -48,7 +48,7 @@ def written(tmp_path, *, end=True):
     recorder = Recorder(tmp_path / "a.jsonl", HEADER)
     recorder.add(Attempt(1, 1.0, 1.0, 1.5, Outcome.TIMEOUT))
     recorder.add(Attempt(0, 0.5, 0.5, 0.6, Outcome.OK, "n1"))
-    recorder.stall(1.1, 1.3)
+    recorder.tell({"stall": [1.1, 1.3]})
     if end:
         recorder.end(2.0)
     else:

@@ -10,7 +10,8 @@ import pytest
 from pytest_harehearse.errors import NotMeasured
 from pytest_harehearse.probes.attempts import Attempt, Outcome
 from pytest_harehearse.probes.felt import Interruption
-from pytest_harehearse.probes.interruption import Measurement, measure, outages, total
+from pytest_harehearse.probes.interruption import outages, total
+from pytest_harehearse.probes.measurement import Measurement, measure
 from pytest_harehearse.units import DurationError
 
 

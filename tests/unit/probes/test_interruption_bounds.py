@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_harehearse.probes.attempts import Attempt, Outcome
-from pytest_harehearse.probes.interruption import measure, outages, total
+from pytest_harehearse.probes.interruption import outages, total
+from pytest_harehearse.probes.measurement import measure
 
 EVERY = 0.02
 SLOWEST = 0.06

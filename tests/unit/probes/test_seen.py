@@ -23,7 +23,7 @@ def file(tmp_path):
     def write(name, letters, *, mode="read", end=True):
         path = tmp_path / f"{name}.jsonl"
         recorder = Recorder(path, {"name": name, "mode": mode, "every": 0.02, "timeout": 0.06})
-        outcomes = {"u": Outcome.OK, "s": Outcome.OK, "d": Outcome.REFUSED, "n": Outcome.NOT_SENT}
+        outcomes = {"u": Outcome.OK, "s": Outcome.SLOW, "d": Outcome.REFUSED, "n": Outcome.NOT_SENT}
         for n, letter in enumerate(letters):
             t = n * 0.02
             fate = Write.ACKED if mode == "write" and letter == "u" else None

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_harehearse.errors import LimitExceeded, NotMeasured
-from pytest_harehearse.probes.interruption import Measurement, Outage
+from pytest_harehearse.probes.interruption import Outage
+from pytest_harehearse.probes.measurement import Measurement
 from pytest_harehearse.rehearsal.limits import Measured, Redundancy, interruption, judge
 from pytest_harehearse.rehearsal.session import describe, raise_for
 from pytest_harehearse.rehearsal.verdict import Verdict, worst

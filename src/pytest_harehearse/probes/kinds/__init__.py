@@ -14,7 +14,7 @@ from pytest_harehearse.probes.kinds.base import Kind, SessionKind
 from pytest_harehearse.probes.kinds.held import Held
 from pytest_harehearse.probes.kinds.urls import hide
 
-__all__ = ["KINDS", "hide", "kind_class", "layer_of", "make", "names", "prepare", "take_writes"]
+__all__ = ["KINDS", "hide", "kind_class", "layer_of", "limitation", "make", "names", "prepare", "take_writes"]
 
 #: Name or URL scheme → module:class.
 KINDS: Final[dict[str, str]] = {
@@ -93,6 +93,11 @@ def make(service: Service, writer: str = "") -> Kind:
     if service.session == "held" and isinstance(made, SessionKind):
         return Held(made)
     return made
+
+
+def limitation(service: Service) -> str | None:
+    """Return why this machine cannot ask a service at all; None when it can."""
+    return make(service).limitation()
 
 
 def layer_of(service: Service) -> str:

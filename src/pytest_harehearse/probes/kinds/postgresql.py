@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""PostgreSQL: a new session each time; reads by SELECT 1, writes by one numbered INSERT on the host that takes writes.
+"""PostgreSQL: reads by SELECT 1, writes by one numbered INSERT on the host that takes writes, claims by its own word.
 
 The hosts of the URL are tried one after the other within the attempt's one deadline, the last good one first; a silent
 host holds up the next one only for its share of the time, and an attempt never sends more than one INSERT whose fate is
@@ -18,12 +18,14 @@ from psycopg import pq
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.probes.attempts import Outcome, Write
 from pytest_harehearse.probes.kinds import postgresql_errors as errors
-from pytest_harehearse.probes.kinds.base import Answer, Kind, Trace, is_address, of_error, wording
+from pytest_harehearse.probes.kinds.base import Answer, Session, SessionKind, Trace, is_address, of_error, wording
 from pytest_harehearse.probes.kinds.postgresql_hosts import Host, target
 from pytest_harehearse.probes.kinds.postgresql_wire import WireError, execute, open_session
 
 INSERT: Final = b"INSERT INTO harehearse.writes (writer, n) VALUES ($1, $2)"
 READ: Final = b"SELECT 1"
+#: What ``target_session_attrs=primary`` asks as well.
+CLAIM: Final = b"SELECT NOT pg_is_in_recovery()"
 #: When no host served: which of their answers tells most. Misconfigured only when nothing else was seen.
 _TELLING: Final = (
     Outcome.READ_ONLY,
@@ -52,10 +54,42 @@ class _Ask:
         self.trace.step = "; ".join(f"{label}: {step}" for label, step in self.steps.items())
 
 
-class Postgresql(Kind):
+_Ended = tuple[Answer, Session | None]
+
+
+def _close(task: asyncio.Task[_Ended]) -> None:
+    session = task.result()[1]
+    if session is not None:
+        session.close()
+
+
+class _Held(Session):
+    """An open session on one host."""
+
+    def __init__(self, kind: Postgresql, host: Host, conn: pq.abc.PGconn) -> None:
+        self._kind = kind
+        self._host = host
+        self._conn = conn
+
+    async def ask(self, n: int, trace: Trace) -> Answer:
+        """Ask once more; a lost connection is the answer, and the end of the session."""
+        try:
+            answer = await self._kind.ask(self._host, self._conn, _Ask(n, trace))
+        except WireError as error:
+            text = str(error)
+            answer = Answer(errors.of_text(text), self._host.label, errors.short(text), trace.write)
+        self.alive = self._conn.status == pq.ConnStatus.OK
+        return answer
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._conn.finish()
+
+
+class Postgresql(SessionKind):
     """Asks one PostgreSQL service of one or more hosts."""
 
-    modes = ("read", "write")
+    modes = ("read", "write", "claim")
     layer = "database"
 
     def __init__(self, service: Service, writer: str = "") -> None:
@@ -66,15 +100,15 @@ class Postgresql(Kind):
         if self._target.password:
             self.secrets = (self._target.password,)
 
-    async def attempt(self, n: int, trace: Trace) -> Answer:
-        """Ask once: the first host that serves is the answer."""
+    async def begin(self, n: int, trace: Trace) -> tuple[Answer, Session | None]:
+        """Ask once: the first host that serves is the answer, and its session the one that is held."""
         asking = _Ask(n, trace)
         if self.service.mode == "write":
             trace.write = Write.FAILED
         order = list(self._order)
         share = self.service.timeout / len(order)
         answers: list[Answer] = []
-        pending: set[asyncio.Task[Answer]] = set()
+        pending: set[asyncio.Task[_Ended]] = set()
         try:
             while order or pending:
                 if order:
@@ -82,11 +116,12 @@ class Postgresql(Kind):
                 done, pending = await asyncio.wait(
                     pending, timeout=share if order else None, return_when=asyncio.FIRST_COMPLETED
                 )
-                for task in done:
-                    answer = task.result()
-                    if answer.outcome.up or answer.write is Write.UNKNOWN:
-                        return answer
-                    answers.append(answer)
+                final = [t for t in done if t.result()[0].outcome.up or t.result()[0].write is Write.UNKNOWN]
+                for task in done - set(final[:1]):
+                    _close(task)
+                    answers.append(task.result()[0])
+                if final:
+                    return final[0].result()
         except asyncio.CancelledError:
             self._demote(asking)
             raise
@@ -94,7 +129,7 @@ class Postgresql(Kind):
             for task in pending:
                 task.cancel()
         best = min(answers, key=lambda a: _TELLING.index(a.outcome))
-        return Answer(best.outcome, best.by, "; ".join(f"{a.by}: {a.error}" for a in answers), trace.write)
+        return Answer(best.outcome, best.by, "; ".join(f"{a.by}: {a.error}" for a in answers), trace.write), None
 
     def _demote(self, asking: _Ask) -> None:
         """Put the host that was asked first and stayed silent last, so that it does not hold up the next attempt."""
@@ -102,27 +137,44 @@ class Postgresql(Kind):
         if first.label in asking.steps and next(iter(asking.steps)) == first.label:
             self._order = [*self._order[1:], first]
 
-    async def _host(self, host: Host, asking: _Ask) -> Answer:
+    async def _host(self, host: Host, asking: _Ask) -> _Ended:
         """Ask one host; never raises but for cancellation."""
         asking.step(host, "connecting")
         try:
             conn = await open_session(self._conninfo(host, await _resolve(host)))
         except WireError as error:
             text = str(error)
-            return self._ended(host, asking, errors.of_text(text), errors.short(text))
+            return self._ended(host, asking, errors.of_text(text), errors.short(text)), None
         except OSError as error:
-            return self._ended(host, asking, of_error(error), wording(error))
+            return self._ended(host, asking, of_error(error), wording(error)), None
+        session, keep = _Held(self, host, conn), False
         try:
-            if self.service.mode == "read":
-                asking.step(host, "connected, no answer to SELECT 1")
-                result = await execute(conn, READ)
-                return self._judge(host, asking, result, None)
-            return await self._write(host, conn, asking)
+            answer = await self.ask(host, conn, asking)
+            keep = answer.outcome.up and self.service.session == "held"
         except WireError as error:
             text = str(error)
-            return self._ended(host, asking, errors.of_text(text), errors.short(text))
+            answer = self._ended(host, asking, errors.of_text(text), errors.short(text))
         finally:
-            conn.finish()
+            if not keep:
+                session.close()
+        return answer, session if keep else None
+
+    async def ask(self, host: Host, conn: pq.abc.PGconn, asking: _Ask) -> Answer:
+        """Ask in an open session, by the service's mode.
+
+        Raises:
+            WireError: the session was lost.
+        """
+        if self.service.mode == "write":
+            return await self._write(host, conn, asking)
+        if self.service.mode == "read":
+            asking.step(host, "connected, no answer to SELECT 1")
+            return self._judge(host, asking, await execute(conn, READ), None)
+        asking.step(host, "connected, no answer to whether it is primary")
+        result = await execute(conn, CLAIM)
+        if result.status == pq.ExecStatus.TUPLES_OK and result.get_value(0, 0) != b"t":
+            return self._ended(host, asking, Outcome.READ_ONLY, "is a standby")
+        return self._judge(host, asking, result, None)
 
     async def _write(self, host: Host, conn: pq.abc.PGconn, asking: _Ask) -> Answer:
         # Servers from PostgreSQL 14 say on connecting whether they are a standby; an older one says so to the INSERT.
@@ -164,7 +216,10 @@ class Postgresql(Kind):
     def _conninfo(self, host: Host, hostaddr: str) -> str:
         key = (host, hostaddr)
         if key not in self._conninfos:
-            self._conninfos[key] = self._target.conninfo(host, hostaddr)
+            more = {}
+            if self.service.user_timeout is not None:
+                more["tcp_user_timeout"] = str(max(1, round(self.service.user_timeout * 1000)))
+            self._conninfos[key] = self._target.conninfo(host, hostaddr, **more)
         return self._conninfos[key]
 
 
