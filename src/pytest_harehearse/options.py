@@ -44,5 +44,7 @@ KEEP_LAB: Final = Option("keep-lab", "switch", "", "Leave a lab that this run cr
 PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB)
 
 #: The marks, as ``pytest --markers`` shows them.
-REHEARSAL: Final = "rehearsal(interruption=, lost_writes=, redundancy=): limits this rehearsal is judged by."
+REHEARSAL: Final = (
+    "rehearsal(interruption=, lost_writes=, redundancy=, dual_active=): limits this rehearsal is judged by."
+)
 NEEDS: Final = "needs(nodes=, manager=, fencing=, capability=): skip, with the reason, on a cluster without it."

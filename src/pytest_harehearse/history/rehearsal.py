@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import statistics
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from pytest_harehearse import events as e
 from pytest_harehearse.history.summary import (
     ClusterSummary,
+    DualSummary,
     LatencyBucket,
     RehearsalSummary,
     RoleSpan,
@@ -21,8 +23,9 @@ from pytest_harehearse.history.summary import (
 )
 from pytest_harehearse.probes.attempts import Attempt, read_attempts
 from pytest_harehearse.probes.audit import Audit
+from pytest_harehearse.probes.dual import Dual, DualActive, dual_limitation, found_dual
 from pytest_harehearse.probes.measurement import Measurement, measure_file
-from pytest_harehearse.rehearsal.limits import Measured, Redundancy, judge
+from pytest_harehearse.rehearsal.limits import DualSeen, Measured, Redundancy, judge
 from pytest_harehearse.rehearsal.recorder import REDUNDANT
 
 #: Buckets of a latency line; enough to draw, few enough for a page.
@@ -50,10 +53,12 @@ def build_rehearsal(
         if (pair := _service(described, meter, mine, directory, problems)) is not None
     ]
     services = tuple(service for service, _ in pairs)
+    dual = _dual(mine, directory, problems)
     limits = judge(
         started.limits,
         [_measured(service, measurement, budget) for service, (measurement, budget) in pairs],
         _redundancy(mine, end),
+        DualSeen(dual.lower, dual.upper, dual.problem) if dual else None,
     )
     verdict, reason = _verdict(finished)
     name = started.nodeid.rpartition("::")[2] or started.nodeid
@@ -74,6 +79,8 @@ def build_rehearsal(
         roles=_roles(mine, end),
         notes=tuple(x.text for x in mine if isinstance(x, e.Noted)),
         again=shlex.join(["pytest", started.nodeid, "--harehearse-cluster", started.cluster, *options]),
+        dual=dual,
+        skipped={name: why for x in mine if isinstance(x, e.MeterStarted) for name, why in x.skipped.items()},
     )
 
 
@@ -128,8 +135,40 @@ def _service(
         latency=latency(file.attempts, began, ended),
         file=described["file"],
         writes=_writes(audit, described["mode"]),
+        session=described.get("session", "new"),
+        layer=described.get("layer", ""),
+        vantage=str(file.header.get("vantage", "")),
+        slow=measurement.slow,
+        disturbance=measurement.disturbance,
+        ramp=measurement.ramp,
+        lag=measurement.lag,
+        unknown=measurement.unknown,
+        notes=file.notes,
     )
     return summary, (measurement, described.get("interruption"))
+
+
+def _dual(mine: Sequence[e.Event], directory: Path, problems: list[str]) -> DualSummary | None:
+    """Return whether two nodes were active at once in any watch of the rehearsal."""
+    lower, found = 0.0, [x for x in mine if isinstance(x, e.MeterStarted)]
+    spans: list[Dual] = []
+    for meter in found:
+        try:
+            claims = {node: read_attempts(directory / file) for node, file in meter.claims.items()}
+        except (OSError, ValueError) as error:
+            problems.append(f"whether two nodes of {meter.rehearsal} were active at once could not be read: {error}")
+            return DualSummary(0.0, 0.0, problem=str(error))
+        services = {}
+        for described in meter.services:
+            # One that cannot be read is a problem already, told where its interruption is taken from it.
+            with contextlib.suppress(OSError, ValueError):
+                services[described["name"]] = read_attempts(directory / described["file"])
+        reason = dual_limitation(claims)
+        if reason is not None:
+            return DualSummary(0.0, 0.0, problem=reason)
+        dual = found_dual(claims, services)
+        lower, spans = max(lower, dual.lower), [*spans, *dual.spans]
+    return DualSummary(lower, DualActive.of(spans).upper, tuple(spans)) if found else None
 
 
 def _writes(audit: e.WritesAudited | None, mode: str) -> Audit | None:

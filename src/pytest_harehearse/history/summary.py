@@ -11,7 +11,10 @@ from typing import Final
 
 from pytest_harehearse.clock import Anchor
 from pytest_harehearse.probes.audit import Audit
+from pytest_harehearse.probes.course import Disturbance, Ramp
+from pytest_harehearse.probes.dual import Dual
 from pytest_harehearse.probes.interruption import Outage
+from pytest_harehearse.probes.measurement import Lag, Slow
 from pytest_harehearse.rehearsal.verdict import LimitSummary as LimitSummary
 from pytest_harehearse.rehearsal.verdict import Verdict as Verdict
 from pytest_harehearse.rehearsal.verdict import worst as worst
@@ -53,6 +56,28 @@ class ServiceSummary:
     latency: tuple[LatencyBucket, ...]
     file: str
     writes: Audit | None = None
+    session: str = "new"
+    layer: str = ""
+    #: The machine that asked.
+    vantage: str = ""
+    slow: Slow = field(default_factory=Slow)
+    disturbance: Disturbance | None = None
+    ramp: Ramp | None = None
+    lag: Lag | None = None
+    #: Spans in which nothing was learnt.
+    unknown: tuple[tuple[float, float], ...] = ()
+    #: What the meter noted about the runner.
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DualSummary:
+    """Whether two nodes were active at once; ``problem``: why that is not known."""
+
+    lower: float
+    upper: float
+    spans: tuple[Dual, ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +125,10 @@ class RehearsalSummary:
     notes: tuple[str, ...]
     #: The command that repeats it.
     again: str
+    #: None: no service was watched.
+    dual: DualSummary | None = None
+    #: Services that could not be asked from this machine, and why.
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def t0(self) -> float:

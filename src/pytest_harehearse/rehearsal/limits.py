@@ -30,15 +30,28 @@ class Redundancy:
     waited: float
 
 
+@dataclass(frozen=True, slots=True)
+class DualSeen:
+    """Seconds for which two nodes were active at once; ``problem``: why that is not known."""
+
+    lower: float = 0.0
+    upper: float = 0.0
+    problem: str | None = None
+
+
 def judge(
-    limits: Mapping[str, float], measured: Sequence[Measured], redundancy: Redundancy | None
+    limits: Mapping[str, float],
+    measured: Sequence[Measured],
+    redundancy: Redundancy | None,
+    dual: DualSeen | None = None,
 ) -> tuple[LimitSummary, ...]:
     """Return each limit beside its measurement.
 
     Args:
-        limits: of the mark: ``interruption`` and ``redundancy`` in seconds, ``lost_writes`` as a count.
+        limits: of the mark: ``lost_writes`` as a count, all others in seconds.
         measured: every service of every watch.
         redundancy: when it was back; None when nobody looked.
+        dual: how long two nodes were active at once; None when nothing was watched.
     """
     found: list[LimitSummary] = []
     general = limits.get("interruption")
@@ -52,6 +65,8 @@ def judge(
         found.append(_lost(limits["lost_writes"], measured))
     if "redundancy" in limits:
         found.append(_redundancy(limits["redundancy"], redundancy))
+    if "dual_active" in limits:
+        found.append(_dual(limits["dual_active"], dual))
     return tuple(found)
 
 
@@ -103,3 +118,12 @@ def _redundancy(limit: float, seen: Redundancy | None) -> LimitSummary:
     return LimitSummary(
         name, limit, None, seen.took, "s", verdict, "from the first action until every node was in sync"
     )
+
+
+def _dual(limit: float, seen: DualSeen | None) -> LimitSummary:
+    name = "two nodes active at once"
+    if seen is None or seen.problem is not None:
+        return _nothing(name, limit, "s", seen.problem if seen and seen.problem else "no service was watched")
+    verdict = Verdict.PASSED if seen.upper <= limit else Verdict.FAILED
+    why = "each node was asked directly, and never did two say yes" if not seen.upper else "by the nodes' own word"
+    return LimitSummary(name, limit, seen.lower, seen.upper, "s", verdict, why)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.units import DurationError, seconds
 
-_LIMITS: Final = ("interruption", "lost_writes", "redundancy")
+_LIMITS: Final = ("interruption", "lost_writes", "redundancy", "dual_active")
 _NEEDS: Final = ("nodes", "manager", "fencing", "capability")
 
 

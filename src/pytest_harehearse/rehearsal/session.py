@@ -186,7 +186,7 @@ class Session:
         if rehearsal is None:
             return
         redundancy = rehearsal.redundancy() if "redundancy" in rehearsal.limits else None
-        raise_for(judge(rehearsal.limits, rehearsal.probes.measured(), redundancy))
+        raise_for(judge(rehearsal.limits, rehearsal.probes.measured(), redundancy, rehearsal.probes.dual()))
 
     def end(self, outcome: str, reason: str | None) -> None:
         """End the current rehearsal and record its outcome: passed, failed, unknown or skipped."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_harehearse.clock import now
-from pytest_harehearse.errors import ConfigError
+from pytest_harehearse.errors import ConfigError, NotMeasured
 from pytest_harehearse.events import MeterFinished, MeterStarted, WritesAudited
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers.base import Claims
@@ -24,7 +24,7 @@ from pytest_harehearse.probes.kinds.urls import hide
 from pytest_harehearse.probes.meter import Meter
 from pytest_harehearse.probes.seen import Seen
 from pytest_harehearse.rehearsal.cluster import Cluster
-from pytest_harehearse.rehearsal.limits import Measured
+from pytest_harehearse.rehearsal.limits import DualSeen, Measured
 from pytest_harehearse.rehearsal.run import Run
 from pytest_harehearse.units import seconds
 
@@ -151,6 +151,16 @@ class Probes:
             for seen in self.seen
             for one in seen.services.values()
         ]  # fmt: skip
+
+    def dual(self) -> DualSeen | None:
+        """Return how long two nodes were active at once in all watches together; None when nothing was watched."""
+        if not self.seen:
+            return None
+        try:
+            found = [seen.dual_active for seen in self.seen]
+        except NotMeasured as error:
+            return DualSeen(problem=str(error).rpartition("unknown: ")[2].rstrip("."))
+        return DualSeen(max(one.lower for one in found), sum(one.upper for one in found))
 
     def _choose(self, names: Sequence[str]) -> tuple[Service, ...]:
         known = {service.name: service for service in self._cluster.services}

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pytest_harehearse import units
 from pytest_harehearse.history.summary import RehearsalSummary, RunSummary, Span, Verdict
-from pytest_harehearse.report import svg, wording
+from pytest_harehearse.report import course, svg, wording
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,7 +31,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.globals.update(w=wording, show=units.show, href=_href, share=_share, most=MOST_ROWS)
+    environment.globals.update(w=wording, c=course, show=units.show, href=_href, share=_share, most=MOST_ROWS)
     return environment
 
 

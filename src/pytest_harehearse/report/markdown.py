@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pytest_harehearse.history.summary import RehearsalSummary, RunSummary, ServiceSummary, Verdict
-from pytest_harehearse.report import wording
+from pytest_harehearse.report import course, wording
 from pytest_harehearse.units import show
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]{}|#~!@$])")
@@ -60,23 +60,25 @@ def _kind(kind: str) -> str:
     return "**PRODUCTION**" if kind == "production" else _text(kind)
 
 
-def _service_rows(service: ServiceSummary, t0: float) -> Iterable[tuple[str, str, str, str]]:
-    name = _text(service.name)
+def _service_rows(service: ServiceSummary, t0: float) -> Iterable[tuple[str, str, str, str, str]]:
+    layer, name = _text(service.layer) or wording.NONE, _text(service.name)
     if not service.valid:
-        yield name, "? UNKNOWN", wording.NONE, _text(service.reason or "not measured soundly")
+        yield layer, name, "? UNKNOWN", wording.NONE, _text(service.reason or "not measured soundly")
     elif not service.outages:
-        yield name, wording.NOT_INTERRUPTED, wording.NONE, f"{service.attempts} attempts, none failed"
+        yield layer, name, wording.NOT_INTERRUPTED, wording.NONE, f"{service.attempts} attempts, none failed"
     else:
         for outage in service.outages[:MOST_ROWS]:
             parts = (_text(wording.errors_text(outage.errors)), wording.outage_note(outage))
             yield (
+                layer,
                 name,
                 wording.bounds(outage.lower, outage.upper),
                 wording.at(outage.start, t0),
                 "; ".join(part for part in parts if part) or wording.NONE,
             )
         if len(service.outages) > 1:
-            yield name, f"**{wording.service_bounds(service)}**", "", f"{len(service.outages)} interruptions together"
+            together = f"{len(service.outages)} interruptions together"
+            yield layer, name, f"**{wording.service_bounds(service)}**", "", together
 
 
 def _audit(service: ServiceSummary) -> list[str]:
@@ -115,8 +117,13 @@ def _rehearsal(rehearsal: RehearsalSummary) -> list[str]:
         )
         lines += _table(("", "Limit on", "Measured", "Limit", "Evidence"), limits, (2, 3))
     if rehearsal.services:
-        services = [row for service in rehearsal.services for row in _service_rows(service, rehearsal.t0)]
-        lines += _table(("Service", "Interruption", "Began", "Errors"), services, (1,))
+        ordered = course.by_layer(rehearsal.services)
+        services = [row for service in ordered for row in _service_rows(service, rehearsal.t0)]
+        lines += _table(("Layer", "Service", "Interruption", "Began", "Errors"), services, (2,))
+        lines += [f"- {_text(service.name)}: {_text(note)}" for service in ordered for note in course.notes(service)]
+    if rehearsal.dual:
+        lines.append(f"- {course.dual_sign(rehearsal)} {_text(course.dual(rehearsal))}")
+    lines += [f"- ? {_text(line)}" for line in course.skipped(rehearsal)]
     lines += [line for service in rehearsal.services for line in _audit(service)]
     if rehearsal.actions:
         spans = sorted(rehearsal.actions, key=lambda span: span.start)

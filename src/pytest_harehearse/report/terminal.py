@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pytest_harehearse.history.summary import RehearsalSummary, RunSummary, ServiceSummary, Verdict
-from pytest_harehearse.report import wording
+from pytest_harehearse.report import course, wording
 
 Line = tuple[str, dict[str, bool]]
 
@@ -130,7 +130,7 @@ def _service(screen: _Screen, service: ServiceSummary) -> None:
         text += f", {service.reason}"
     elif service.errors:
         text += f", {wording.errors_text(service.errors)}"
-    screen.wrapped(text, 6, "·")
+    screen.wrapped("; ".join((text, *course.notes(service))), 6, "·")
 
 
 def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> None:
@@ -145,6 +145,10 @@ def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> 
     if verbosity > 0:
         for service in rehearsal.services:
             _service(screen, service)
+    if rehearsal.dual and rehearsal.dual.spans:
+        screen.wrapped(course.dual(rehearsal), 6, course.dual_sign(rehearsal), red=True)
+    for line in course.skipped(rehearsal):
+        screen.wrapped(line, 6, "?", yellow=True)
     if rehearsal.verdict is Verdict.PASSED:
         return
     if rehearsal.reason:

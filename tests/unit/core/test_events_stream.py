@@ -25,6 +25,7 @@ VALUES = {
     list[str]: st.lists(st.text(max_size=10), max_size=3),
     list[int]: st.lists(st.integers(), max_size=3),
     dict[str, float]: st.dictionaries(st.text(max_size=8), finite, max_size=3),
+    dict[str, str]: st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3),
     list[dict[str, typing.Any]]: st.lists(
         st.dictionaries(st.text(max_size=8), st.none() | finite | st.text(max_size=8), max_size=3), max_size=2
     ),
