@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 
 from pytest_harehearse import units
 from pytest_harehearse.cli import exits
 from pytest_harehearse.clock import Anchor, anchor
-from pytest_harehearse.errors import ConfigError
+from pytest_harehearse.errors import ConfigError, NotMeasured
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.probes import kinds
+from pytest_harehearse.probes.attempts import Outcome
 from pytest_harehearse.probes.interruption import Outage
 from pytest_harehearse.probes.seen import Seen, ServiceSeen
 
@@ -41,21 +42,31 @@ def _length(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     return length
 
 
-def service_of(url: str, name: str, every: float, timeout: float) -> Service:
+def _spelling(kind: str) -> str:
+    return f"{kind}:" if kind == "command" else f"{kind}://"
+
+
+def service_of(url: str, name: str, every: float, timeout: float, *, held: bool = False) -> Service:
     """Return the service that a URL names.
 
     Raises:
-        ConfigError: for a scheme that is no probe, or a URL that its probe cannot use.
+        ConfigError: for a scheme that is no probe, a URL that its probe cannot use, or a session it cannot hold.
+        NotMeasured: when this machine cannot ask it at all.
     """
     scheme, mark, _ = url.partition("://")
+    if url.startswith("command:"):
+        scheme, mark = "command", ":"
     if not mark:
         near = f"tcp://{url}" if ":" in url else f"http://{url}/"
         raise ConfigError(
             f"{kinds.hide(url)!r} is no URL: it lacks its kind. Did you mean {near!r}? "
-            f"Valid are {', '.join(f'{known}://' for known in kinds.names())}."
+            f"Valid are {', '.join(_spelling(known) for known in kinds.names())}."
         )
-    service = Service(name, scheme.lower(), url, every=every, timeout=timeout)
-    kinds.make(service)
+    session: Literal["new", "held"] = "held" if held else "new"
+    service = Service(name, scheme.lower(), url, session=session, every=every, timeout=timeout)
+    reason = kinds.limitation(service)
+    if reason is not None:
+        raise NotMeasured(f"{kinds.hide(url)} cannot be asked from this machine: {reason}")
     return service
 
 
@@ -75,22 +86,29 @@ def service_of(url: str, name: str, every: float, timeout: float) -> Service:
 @click.option(
     "--for", "duration", callback=_length, metavar="DURATION", help="Measure this long; without it until Ctrl-C."
 )
+@click.option("--held", is_flag=True, help="Ask in one held session each, as an application's pool does.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
-def command(urls: tuple[str, ...], every: float, timeout: float, duration: float | None, as_json: bool) -> int:
+def command(
+    urls: tuple[str, ...], every: float, timeout: float, duration: float | None, held: bool, as_json: bool
+) -> int:
     """Ask each URL on a fixed schedule and measure its interruptions.
 
     \b
     http://HOST[:PORT]/PATH   a GET answered with 200 to 399 (https too)
     tcp://HOST:PORT           a connection is accepted
     postgresql://USER:PASSWORD@HOST1:PORT,HOST2:PORT/DATABASE
-                              a new session answers SELECT 1; nothing is ever written
+                              a session answers SELECT 1; mysql:// and redis:// likewise
+    icmp://HOST               an echo request is answered
+    dns://SERVER/NAME         a name server answers for NAME
+    command:'PROGRAM ARG…'    a program exits with 0
 
-    Each attempt is a new session. An interruption is given as two bounds: at least, at most.
+    Each attempt is a new session unless --held. Nothing is ever written to a service. An interruption is given as two
+    bounds: at least, at most.
 
     \b
     Exit status: 0 never interrupted · 1 interrupted · 2 not soundly measured
     """  # noqa: D301 - \b is click's
-    services = [service_of(url, f"url{number}", every, timeout) for number, url in enumerate(urls, start=1)]
+    services = [service_of(url, f"url{number}", every, timeout, held=held) for number, url in enumerate(urls, start=1)]
     live = sys.stdout.isatty() and not as_json
     with tempfile.TemporaryDirectory(prefix="harehearse-probe-") as directory:
         clock = anchor()
@@ -105,9 +123,9 @@ def command(urls: tuple[str, ...], every: float, timeout: float, duration: float
 def _measure(services: list[Service], directory: Path, duration: float | None, *, live: bool) -> Seen:
     from pytest_harehearse.probes.meter import Meter
 
-    with _interruptible() as stopped, Meter.start(services, directory, "", live=live, duration=duration) as meter:
+    with _interruptible() as stopped, Meter.start(services, directory, "", live=True, duration=duration) as meter:
         try:
-            while not stopped() and not meter.wait(0.25):
+            while not stopped() and not meter.wait(0.25) and not _hopeless(meter.latest):
                 if live:
                     click.echo("\r\x1b[2K" + _line(services, meter.latest), nl=False)
         finally:
@@ -116,6 +134,11 @@ def _measure(services: list[Service], directory: Path, duration: float | None, *
     if meter.problem:
         click.echo(f"harehearse: {meter.problem}", err=True)
     return Seen.from_files(meter.files)
+
+
+def _hopeless(latest: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether a probe can never answer as it is set up (a wrong password, say): going on would measure nothing."""
+    return any(told["outcome"] == Outcome.MISCONFIGURED and not told["ok"] for told in latest.values())
 
 
 @contextlib.contextmanager
@@ -167,6 +190,11 @@ def document(services: list[Service], seen: Seen, clock: Anchor) -> dict[str, An
                 "interruptions": [_interruption(outage, clock) for outage in found.measurement.outages],
                 "total_lower": _rounded(found.measurement.total_lower),
                 "total_upper": _rounded(found.measurement.total_upper),
+                "slow": {
+                    "attempts": found.measurement.slow.attempts,
+                    "lower": _rounded(found.measurement.slow.lower),
+                    "upper": _rounded(found.measurement.slow.upper),
+                },
             }
             for service in services
             for found in [seen[service.name]]
@@ -195,7 +223,7 @@ def table(services: list[Service], seen: Seen, clock: Anchor) -> list[str]:
     lines: list[str] = []
     for service in services:
         found = seen[service.name]
-        lines.append(f"{kinds.hide(service.url)}: {_verdict(found)}")
+        lines.append(f"{kinds.hide(service.url)}: {_verdict(found)}{_slow(found)}")
         if not found.measurement.outages:
             continue
         lines.append(f"  {'start':<12}  {'at least':>12}  {'at most':>12}  errors")
@@ -225,3 +253,10 @@ def _verdict(found: ServiceSeen) -> str:
         f"interrupted {count}, {units.show(measurement.total_upper)} at most, "
         f"{units.show(measurement.total_lower)} at least ({asked})"
     )
+
+
+def _slow(found: ServiceSeen) -> str:
+    slow = found.measurement.slow
+    if not found.valid or not slow.attempts:
+        return ""
+    return f"; slow {slow.attempts} times, {units.show(slow.upper)} at most"

@@ -216,6 +216,7 @@ class Measurer:
                     "outcome": last.outcome.value if last else None,
                     "error": last.error if last else "",
                     "attempts": line.recorder.count,
+                    "ok": line.recorder.ok,
                     "interrupted": line.recorder.interrupted_for(here),
                 }
             # A reader that does not read must not stop the meter: the line is dropped instead.

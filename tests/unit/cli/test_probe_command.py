@@ -68,6 +68,7 @@ def test_the_json_contract(tmp_path):
                 ],
                 "total_lower": 0.02,
                 "total_upper": 0.06,
+                "slow": {"attempts": 0, "lower": 0.0, "upper": 0.0},
             }
         ],
     }
@@ -119,10 +120,17 @@ def test_the_verdict(tmp_path, letters, verdict):
         (["probe", "tcp://h:1", "--every", "100us"], "'100us' is too short; the least is 1ms."),
         (
             ["probe", "htpp://h/"],
-            "'htpp' is not a kind of probe; valid are http, https, postgres, postgresql, tcp. Did you mean 'http'?",
+            (
+                "'htpp' is not a kind of probe; valid are command, dns, http, https, icmp, mariadb, mysql, postgres, "
+                "postgresql, redis, rediss, tcp. Did you mean 'http'?"
+            ),
         ),
         (["probe", "h:5432"], "'h:5432' is no URL: it lacks its kind. Did you mean 'tcp://h:5432'?"),
         (["probe", "tcp://h"], "lacks a port"),
+        (
+            ["probe", "tcp://h:1", "--held"],
+            "the service 'url1' has session = 'held', which tcp does not have; valid here: new.",
+        ),
         (
             ["prob"],
             "No such command 'prob'; there are init, doctor, lab, status, probe, plan, report. Did you mean 'probe'?",
@@ -155,7 +163,7 @@ def test_the_help_loads_no_verb(capsys, monkeypatch):
 def test_the_help_of_probe_says_that_it_only_reads():
     """Nobody should fear for a production database."""
     out = CliRunner().invoke(probe.command, ["--help"]).output
-    assert "a new session answers SELECT 1; nothing is ever written" in out
+    assert "Nothing is ever written to a service." in out
     assert "0 never interrupted · 1 interrupted · 2 not soundly measured" in out
 
 
