@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Where and on what a bench ran, and the two files it leaves: JSON and Markdown."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Result:
+    """What a bench found."""
+
+    name: str
+    tables: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def markdown(self, context: dict[str, Any]) -> str:
+        """Return all of it as Markdown."""
+        parts = [f"# Bench: {self.name}", "", "; ".join(f"{key}: {value}" for key, value in context.items())]
+        for title, table in self.tables:
+            parts += ["", f"**{title}**", "", table]
+        if self.notes:
+            parts += ["", *(f"* {note}" for note in self.notes)]
+        return "\n".join(parts) + "\n"
+
+
+def context(command: str) -> dict[str, Any]:
+    """Return on what it runs."""
+    return {
+        "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "uvloop installed": "yes" if importlib.util.find_spec("uvloop") else "no",
+        "kernel": platform.release(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def command(module: str) -> str:
+    """Return the command that repeats this run."""
+    return " ".join(["python", "-m", module, *sys.argv[1:]])
+
+
+def write(result: Result, what: dict[str, Any], folder: Path) -> None:
+    """Print the tables and write both files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = result.markdown(what)
+    (folder / f"{result.name}.md").write_text(text, encoding="utf-8")
+    document = {"bench": result.name, **what, "notes": result.notes, **result.data}
+    (folder / f"{result.name}.json").write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+    print(text, flush=True)
+    print(f"written: {folder / result.name}.md and .json", flush=True)
