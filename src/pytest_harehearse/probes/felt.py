@@ -42,6 +42,11 @@ class Interruption:
         return self.upper
 
     @property
+    def point(self) -> float | None:
+        """The best single number between the bounds; limits are never judged by it."""
+        return self.measurement.point
+
+    @property
     def outages(self) -> tuple[Outage, ...]:
         """Every single interruption, in order."""
         return self.measurement.outages

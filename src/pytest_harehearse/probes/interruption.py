@@ -40,14 +40,22 @@ class Outage:
     open_start: bool = False
     open_end: bool = False
     errors: dict[str, int] = field(default_factory=dict)
+    #: The best single number between the bounds; None when there is no upper one.
+    point: float | None = None
 
 
-def _outage(last_up: float | None, failures: Sequence[Attempt], end: float | None) -> Outage:
-    lower = max(0.0, max(a.sent for a in failures) - min(a.done for a in failures))
-    start = min(a.sent for a in failures) if last_up is None else last_up
+def _outage(last_up: float | None, failures: Sequence[Attempt], end: float | None, next_up: float | None) -> Outage:
+    first, last = min(a.sent for a in failures), max(a.sent for a in failures)
+    lower = max(0.0, last - min(a.done for a in failures))
+    start = first if last_up is None else last_up
     upper = None if last_up is None or end is None else end - last_up
+    point = None
+    if upper is not None and last_up is not None and next_up is not None:
+        # A service is reached soon after the sending, whenever the answer comes or does not: the middle between the
+        # shortest and the longest by the sending alone.
+        point = min(max(((last - first) + (next_up - last_up)) / 2, lower), upper)
     errors = Counter(a.outcome.value for a in failures)
-    return Outage(start, end, lower, upper, last_up is None, end is None, dict(sorted(errors.items())))
+    return Outage(start, end, lower, upper, last_up is None, end is None, dict(sorted(errors.items())), point)
 
 
 def _runs(evidence: Iterable[Attempt], bad: Callable[[Attempt], bool]) -> tuple[Outage, ...]:
@@ -68,8 +76,9 @@ def _runs(evidence: Iterable[Attempt], bad: Callable[[Attempt], bool]) -> tuple[
             done = min(a.done for a in run)
             earliest = done if earliest is None else min(earliest, done)
     ends.reverse()
+    starts = [run[0].sent for _, run in runs[1:]] + [None]
     return tuple(
-        _outage(runs[index - 1][1][-1].sent if index else None, run, ends[index])
+        _outage(runs[index - 1][1][-1].sent if index else None, run, ends[index], starts[index])
         for index, (is_bad, run) in enumerate(runs)
         if is_bad
     )

@@ -52,6 +52,13 @@ class Measurement:
     unknown: tuple[tuple[float, float], ...] = ()
 
     @property
+    def point(self) -> float | None:
+        """The best single number between the bounds (seconds); None when there is no upper one."""
+        if self.total_upper is None:
+            return None
+        return min(max(sum(outage.point or 0.0 for outage in self.outages), self.total_lower), self.total_upper)
+
+    @property
     def interrupted(self) -> bool:
         """True when at least one failure was seen."""
         return bool(self.outages)

@@ -7,14 +7,19 @@ import math
 import random
 from typing import Final
 
-#: Part of the interval by which each attempt is moved at random, against beating with the service's own timers.
-JITTER: Final = 0.1
+#: Part of the interval by which each attempt is moved at random, against beating with the service's own timers …
+JITTER: Final = 0.05
+#: … and the regular step, so that no two attempts are ever further apart than the interval.
+STEP: Final = 1 - JITTER
 #: An attempt that is late by an interval, at least by this (seconds), is left out instead of sent in a burst.
 SMALLEST_LAG_S: Final = 0.005
 
 
 class Schedule:
-    """The due times of one service: ``begin + n × every`` and a small jitter; the same for the same seed."""
+    """The due times of one service: a regular step and a small jitter; the same for the same seed.
+
+    Two attempts are at most ``every`` apart, and at least 0.9 of it.
+    """
 
     def __init__(self, begin: float, every: float, seed: int) -> None:
         self.begin = begin
@@ -26,7 +31,7 @@ class Schedule:
         """Return number and due time of the next attempt."""
         n = self.n
         self.n += 1
-        return n, self.begin + n * self.every + self._random.uniform(0.0, JITTER * self.every)
+        return n, self.begin + n * STEP * self.every + self._random.uniform(0.0, JITTER * self.every)
 
     def missed(self, due: float, now: float) -> bool:
         """Tell whether an attempt comes too late to be sent."""
