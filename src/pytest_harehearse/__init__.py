@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pytest_harehearse.errors import NotSettled as NotSettled
     from pytest_harehearse.errors import Refused as Refused
     from pytest_harehearse.errors import Unsupported as Unsupported
+    from pytest_harehearse.probes.dual import DualActive as DualActive
     from pytest_harehearse.probes.felt import Interruption as Interruption
+    from pytest_harehearse.probes.kinds.http_writes import HttpWrite as HttpWrite
     from pytest_harehearse.probes.seen import Seen as Seen
     from pytest_harehearse.rehearsal.cluster import Cluster as Cluster
     from pytest_harehearse.rehearsal.session import Rehearsal as Rehearsal
@@ -36,7 +38,9 @@ _HOME: Final = {
         "errors",
     ),
     "Cluster": "rehearsal.cluster",
+    "DualActive": "probes.dual",
     "Faults": "rehearsal.striking",
+    "HttpWrite": "probes.kinds.http_writes",
     "Interruption": "probes.felt",
     "Probes": "rehearsal.watching",
     "Rehearsal": "rehearsal.session",

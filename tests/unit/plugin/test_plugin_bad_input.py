@@ -172,7 +172,7 @@ def test_a_store_that_cannot_be_written(embedded, refused, store):
         ),
         (
             "rehearsal('5s')",
-            "The mark rehearsal takes keywords only (interruption=, lost_writes=, redundancy=), not '5s'.",
+            "The mark rehearsal takes keywords only (interruption=, lost_writes=, redundancy=, dual_active=), not '5s'.",
         ),
         ("needs(nodes='three')", "needs(nodes='three'): wanted is a number of nodes, as in nodes=3."),
         ("needs(nodes=True)", "needs(nodes=True): wanted is a number of nodes, as in nodes=3."),
