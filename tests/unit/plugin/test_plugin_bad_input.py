@@ -144,7 +144,7 @@ def test_a_store_that_cannot_be_written(embedded, refused, store):
             "rehearsal(interuption='5s')",
             (
                 "The mark rehearsal has no keyword 'interuption'. Did you mean 'interruption'? It has: interruption, "
-                "lost_writes, redundancy."
+                "lost_writes, redundancy, dual_active."
             ),
         ),
         (

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pytest_harehearse.clock import Anchor
 from pytest_harehearse.history.summary import (
     ClusterSummary,
+    DualSummary,
     LatencyBucket,
     LimitSummary,
     RehearsalSummary,
@@ -21,7 +22,10 @@ from pytest_harehearse.history.summary import (
     worst,
 )
 from pytest_harehearse.probes.audit import Audit
+from pytest_harehearse.probes.course import Ramp
+from pytest_harehearse.probes.dual import Dual
 from pytest_harehearse.probes.interruption import Outage, total
+from pytest_harehearse.probes.measurement import Lag, Slow
 
 ANCHOR = Anchor(wall=1795232400.0, mono=1000.0)
 HOSTILE = "<script>alert('x')</script>\x1b[31m|`&\"\u202e"
@@ -63,6 +67,9 @@ def service(name="sql write", *, began=1000.0, ended=1012.0, outages=(), **chang
         errors=errors,
         latency=latency(began, ended, outages),
         file=f"attempts/{name.replace(' ', '-')}.jsonl",
+        layer="database",
+        vantage="runner",
+        lag=Lag(0.0004, 0.0013, 0.004),
     )
     return replace(made, **changes)
 
@@ -122,6 +129,7 @@ def switchover(**changes):
             service(outages=(outage,), writes=writes()),
             service("sql read", outages=(), mode="read"),
         ),
+        dual=DualSummary(0.0, 0.0),
         actions=(
             Span("switchover", "switchover pg1 → pg2", 1002.0, 1003.42, "done", "POST /switchover"),
             Span("wait", "pg2 is primary", 1003.42, 1003.6, "done", "pg2 primary, pg1 starting"),
@@ -158,8 +166,25 @@ def failed(**changes):
         ),
         services=(
             service(ended=1024.0, outages=(first, second), writes=writes(lost=(482, 483, 484), largest_hole_s=9.0)),
-            service("page", ended=1024.0, outages=(Outage(1002.0, 1006.1, 4.0, 4.1, errors={"wrong answer": 31}),)),
+            service(
+                "page",
+                ended=1024.0,
+                outages=(Outage(1002.0, 1006.1, 4.0, 4.1, errors={"wrong answer": 31}),),
+                probe="http",
+                mode="read",
+                layer="application",
+                slow=Slow(44, 0.86, 0.93),
+                ramp=Ramp(0.88, 17.0, 0.38, 1.0),
+            ),
+            service(
+                "pool",
+                ended=1024.0,
+                outages=(Outage(1002.0, 1010.8, 8.7, 8.8, errors={"timeout": 172}),),
+                session="held",
+            ),
         ),
+        dual=DualSummary(0.41, 0.62, (Dual(("pg1", "pg2"), 1010.9, 1011.52, 0.41),)),
+        skipped={"ping": "this machine may not send echo requests"},
         actions=(
             Span("fault", "fault stack_kill pg1", 1002.0, 1002.1, "done", "SIGKILL to every process of the node"),
             Span("wait", "another node is primary", 1002.1, 1011.3, "done", "pg2 primary, pg1 down"),
@@ -205,6 +230,7 @@ def unknown(**changes):
                 writes=writes(problem="the table of numbered writes could not be read: timeout after 5 s"),
             ),
         ),
+        dual=DualSummary(0.0, 0.0, problem="the runner itself stalled for 1.82 s"),
         again="pytest 'scenarios/test_failover.py::test_failover_planned_switchover[production/pg]' --harehearse-arm production",
     )
     return replace(base, **changes)
