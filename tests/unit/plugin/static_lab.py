@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_harehearse.errors import LabError
+from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.labs import base, home
 from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
 
@@ -57,6 +58,10 @@ class World:
         self.door = Door(port)
         self.gap = 0.2
         self.healthy = True
+        #: A folder in which a file of its name means that a node says "I am active"; None: nodes are not asked.
+        self.claims: Path | None = None
+        #: For how long both nodes say so during a switchover.
+        self.both = 0.0
         self.up_error: str | None = None
         self.calls: list[str] = []
 
@@ -98,8 +103,24 @@ class StaticManager:
 
     def switchover(self, state: ClusterState, to: str, deadline: float) -> str:
         world.door.shut_for(world.gap)
+        if world.claims is not None:
+            (world.claims / to).touch()
+            time.sleep(world.both)
+            (world.claims / self.active).unlink()
         self.active = to
         return "done in memory"
+
+
+class AskedManager(StaticManager):
+    """The same, with nodes that can be asked whether they are active."""
+
+    def claims(self) -> tuple[Service, ...]:
+        assert world.claims is not None
+        (world.claims / self.active).touch()
+        return tuple(
+            Service(name, "command", f"command:test -e {world.claims / name}", mode="claim", every=0.05, timeout=1.0)
+            for name in self.nodes
+        )
 
 
 class StaticLab:
@@ -108,7 +129,8 @@ class StaticLab:
     def __init__(self, inventory, environment) -> None:
         self.environment = environment
         self.managers = {
-            name: StaticManager([node.name for node in cluster.nodes]) for name, cluster in environment.clusters.items()
+            name: (AskedManager if world.claims else StaticManager)([node.name for node in cluster.nodes])
+            for name, cluster in environment.clusters.items()
         }
 
     def up(self, say, *, keep, within=90.0) -> bool:

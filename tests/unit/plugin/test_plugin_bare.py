@@ -59,7 +59,9 @@ def test_what_only_lists_searches_no_inventory(broken, option):
 
 def test_the_marks_the_fixtures_and_the_options_are_listed(pytester):
     """Everything a user may type can be found with pytest alone."""
-    pytester.runpytest("--markers").stdout.fnmatch_lines(["*rehearsal(interruption=, lost_writes=, redundancy=, dual_active=)*"])
+    pytester.runpytest("--markers").stdout.fnmatch_lines(
+        ["*rehearsal(interruption=, lost_writes=, redundancy=, dual_active=)*"]
+    )
     fixtures = pytester.runpytest("--fixtures").stdout.str()
     for name in ("cluster [session scope]", "probes", "faults", "rehearsal"):
         assert f"\n{name} -- " in fixtures
