@@ -14,11 +14,12 @@ from collections.abc import Iterator
 import pytest
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Served-By: web1\r\n\r\nhello"
+LOCKED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 class ScriptedServer:
-    """Speaks HTTP in one of the modes ok, refuse, hang, unavailable and reset."""
+    """Speaks HTTP in one of the modes ok, refuse, hang, unavailable, locked and reset."""
 
     def __init__(self) -> None:
         with socket.socket() as probe:
@@ -110,7 +111,7 @@ class ScriptedServer:
             elif self.mode == "reset":
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             else:
-                writer.write(ANSWER if self.mode == "ok" else UNAVAILABLE)
+                writer.write({"ok": ANSWER, "locked": LOCKED}.get(self.mode, UNAVAILABLE))
         writer.close()
 
 
