@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_harehearse.errors import LimitExceeded, NotMeasured
 from pytest_harehearse.probes.measurement import Measurement
-from pytest_harehearse.rehearsal.verdict import LimitSummary, Verdict
+from pytest_harehearse.rehearsal.verdict import LimitSummary, Verdict, worst
 from pytest_harehearse.units import show
 
 
@@ -127,3 +128,32 @@ def _dual(limit: float, seen: DualSeen | None) -> LimitSummary:
     verdict = Verdict.PASSED if seen.upper <= limit else Verdict.FAILED
     why = "each node was asked directly, and never did two say yes" if not seen.upper else "by the nodes' own word"
     return LimitSummary(name, limit, seen.lower, seen.upper, "s", verdict, why)
+
+
+def raise_for(found: tuple[LimitSummary, ...]) -> None:
+    """Raise for the worst of the limits, naming every one that did not pass.
+
+    Raises:
+        LimitExceeded: at least one failed.
+        NotMeasured: none failed, but at least one is unknown.
+    """
+    if not found:
+        return
+    verdict = worst([one.verdict for one in found])
+    if verdict is Verdict.PASSED:
+        return
+    text = "\n".join(describe(one) for one in found if one.verdict is not Verdict.PASSED)
+    raise LimitExceeded(text) if verdict is Verdict.FAILED else NotMeasured(text)
+
+
+def describe(one: LimitSummary) -> str:
+    """Return a limit that did not pass as a sentence."""
+    limit = show(one.limit) if one.unit == "s" else f"{one.limit:.0f}"
+    if one.verdict is Verdict.UNKNOWN:
+        return f"{one.name}: unknown (limit {limit}), because {one.evidence}"
+    if one.unit != "s":
+        return f"{one.name}: {one.upper:.0f}, over the limit of {limit}; {one.evidence}"
+    if one.upper is None:
+        return f"{one.name}: at least {show(one.lower)}, limit {limit}; {one.evidence}"
+    least = "" if one.lower is None else f" (at least {show(one.lower)})"
+    return f"{one.name}: {show(one.upper)}{least}, limit {limit}; {one.evidence}"

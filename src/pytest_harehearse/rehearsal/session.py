@@ -11,21 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_harehearse.clock import now
-from pytest_harehearse.errors import DeadlineExceeded, HarehearseError, Indeterminate, LimitExceeded, NotMeasured
+from pytest_harehearse.errors import DeadlineExceeded, HarehearseError, Indeterminate
 from pytest_harehearse.events import ClusterOpened, RehearsalFinished, RehearsalStarted
 from pytest_harehearse.inventory.model import Inventory
 from pytest_harehearse.labs import home
 from pytest_harehearse.labs.base import Lab, lab_of
 from pytest_harehearse.rehearsal.cluster import Cluster
-from pytest_harehearse.rehearsal.limits import Redundancy, judge
+from pytest_harehearse.rehearsal.limits import Redundancy, judge, raise_for
 from pytest_harehearse.rehearsal.recorder import Recorder
 from pytest_harehearse.rehearsal.role_watch import RoleWatch
 from pytest_harehearse.rehearsal.run import Run, start
 from pytest_harehearse.rehearsal.striking import Faults
-from pytest_harehearse.rehearsal.verdict import LimitSummary, Verdict, worst
 from pytest_harehearse.rehearsal.watching import Probes
 from pytest_harehearse.safety.lock import FileLock, Held
-from pytest_harehearse.units import show
 
 SETTLE_S = 60.0
 
@@ -243,32 +241,3 @@ class Session:
 def worse(outcome: str) -> str:
     """Return the outcome after something about it turned out not to be known."""
     return "unknown" if outcome == "passed" else outcome
-
-
-def raise_for(found: tuple[LimitSummary, ...]) -> None:
-    """Raise for the worst of the limits, naming every one that did not pass.
-
-    Raises:
-        LimitExceeded: at least one failed.
-        NotMeasured: none failed, but at least one is unknown.
-    """
-    if not found:
-        return
-    verdict = worst([one.verdict for one in found])
-    if verdict is Verdict.PASSED:
-        return
-    text = "\n".join(describe(one) for one in found if one.verdict is not Verdict.PASSED)
-    raise LimitExceeded(text) if verdict is Verdict.FAILED else NotMeasured(text)
-
-
-def describe(one: LimitSummary) -> str:
-    """Return a limit that did not pass as a sentence."""
-    limit = show(one.limit) if one.unit == "s" else f"{one.limit:.0f}"
-    if one.verdict is Verdict.UNKNOWN:
-        return f"{one.name}: unknown (limit {limit}), because {one.evidence}"
-    if one.unit != "s":
-        return f"{one.name}: {one.upper:.0f}, over the limit of {limit}; {one.evidence}"
-    if one.upper is None:
-        return f"{one.name}: at least {show(one.lower)}, limit {limit}; {one.evidence}"
-    least = "" if one.lower is None else f" (at least {show(one.lower)})"
-    return f"{one.name}: {show(one.upper)}{least}, limit {limit}; {one.evidence}"

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from pytest_harehearse.errors import LimitExceeded, NotMeasured
 from pytest_harehearse.probes.interruption import Outage
 from pytest_harehearse.probes.measurement import Measurement
-from pytest_harehearse.rehearsal.limits import Measured, Redundancy, interruption, judge
-from pytest_harehearse.rehearsal.session import describe, raise_for
+from pytest_harehearse.rehearsal.limits import DualSeen, Measured, Redundancy, describe, interruption, judge, raise_for
 from pytest_harehearse.rehearsal.verdict import Verdict, worst
 
 SECONDS = st.floats(0, 1000, allow_nan=False)
@@ -217,3 +216,27 @@ def test_the_error_names_every_limit_that_did_not_pass(found, redundancy):
 def test_the_sentence_of_a_limit(limits, found, redundancy, sentence):
     """As it stands in pytest's output."""
     assert describe(only(limits, found, redundancy)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("dual", "verdict", "text"),
+    [
+        (DualSeen(), Verdict.PASSED, None),
+        (
+            DualSeen(0.5, 0.9),
+            Verdict.FAILED,
+            "two nodes active at once: 900 ms (at least 500 ms), limit 0 s; by the nodes' own word",
+        ),
+        (
+            DualSeen(problem="n2 cannot be asked: no"),
+            Verdict.UNKNOWN,
+            "two nodes active at once: unknown (limit 0 s), because n2 cannot be asked: no",
+        ),
+        (None, Verdict.UNKNOWN, "two nodes active at once: unknown (limit 0 s), because no service was watched"),
+    ],
+)
+def test_two_actives(dual, verdict, text):
+    """Judged by the upper bound; what was not asked is unknown, never nought."""
+    [limit] = judge({"dual_active": 0.0}, [], None, dual)
+    assert limit.verdict is verdict
+    assert text is None or describe(limit) == text
