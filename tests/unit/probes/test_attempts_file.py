@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_harehearse.probes.attempts import Attempt, Outcome, Write, decode_attempt, encode_attempt, read_attempts
+from pytest_harehearse.probes.attempts import (
+    Attempt,
+    Outcome,
+    Write,
+    decode_attempt,
+    encode_attempt,
+    read_attempts,
+    read_tail,
+)
 from pytest_harehearse.probes.recorder import Recorder
 
 times = st.integers(0, 10**13).map(lambda microseconds: round(microseconds / 1e6, 6))
@@ -62,6 +70,32 @@ def test_a_whole_file(tmp_path):
     assert file.header == HEADER
     assert [a.n for a in file.attempts] == [0, 1]
     assert (file.stalls, file.ended, file.complete) == (((1.1, 1.3),), 2.0, True)
+
+
+def test_what_is_said_of_the_runner(tmp_path):
+    """Lost control targets, sleep and notes are kept apart from stalls."""
+    recorder = Recorder(tmp_path / "a.jsonl", HEADER)
+    for line in ({"control": [1.0, 1.2]}, {"suspended": 2.5}, {"suspended": 1.0}, {"note": "the clock was set"}):
+        recorder.tell(line)
+    recorder.end(2.0)
+    file = read_attempts(tmp_path / "a.jsonl")
+    assert (file.stalls, file.control, file.suspended) == ((), ((1.0, 1.2),), 3.5)
+    assert file.notes == ("the clock was set",)
+
+
+@given(st.integers(0, 40), st.integers(60, 600))
+def test_the_tail_of_a_file_that_is_still_written(tmp_path_factory, count, size):
+    """The last attempts, in the order sent, wherever reading begins and whatever is half written."""
+    path = tmp_path_factory.mktemp("tail") / "a.jsonl"
+    recorder = Recorder(path, HEADER)
+    for n in range(count):
+        recorder.add(Attempt(n, n, n, n + 0.5, Outcome.OK, "n1"))
+    recorder.flush()
+    with path.open("a") as file:
+        file.write("[99,99.0,")
+    found = read_tail(path, size)
+    assert [a.n for a in found] == list(range(count))[count - len(found) :]
+    assert len(found) >= min(count, size // 40 - 2)
 
 
 def test_a_torn_last_line_is_left_out(tmp_path):
