@@ -18,11 +18,10 @@ from pytest_harehearse.probes import kinds
 from pytest_harehearse.probes.attempts import Outcome, Write
 from pytest_harehearse.probes.kinds.base import Answer, Kind, ask, is_address, of_error
 from pytest_harehearse.probes.kinds.base import _one_of as one_of
-from pytest_harehearse.probes.schedule import Schedule, most_at_once
 
 
 def service(url: str, **more) -> Service:
-    return Service("s", url.partition("://")[0], url, **more)
+    return Service("s", url.partition(":")[0], url, **more)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +55,18 @@ def test_an_unknown_kind_names_the_valid_ones():
     with pytest.raises(ConfigError) as caught:
         kinds.make(service("htpp://host/"))
     assert str(caught.value) == (
-        "'htpp' is not a kind of probe; valid are http, https, postgres, postgresql, tcp. Did you mean 'http'?"
+        "'htpp' is not a kind of probe; valid are command, dns, http, https, icmp, mariadb, mysql, postgres, "
+        "postgresql, redis, rediss, tcp. Did you mean 'http'?"
     )
 
 
 @pytest.mark.parametrize("name", kinds.names())
 def test_every_kind_can_be_made(name):
     """The registry's dotted names are right."""
-    assert isinstance(kinds.make(service(f"{name}://127.0.0.1:1/x")), Kind)
+    url = {"command": "command:true", "icmp": "icmp://127.0.0.1"}.get(name, f"{name}://127.0.0.1:1/x")
+    made = kinds.make(service(url))
+    assert isinstance(made, Kind)
+    assert kinds.layer_of(made.service) in {"network", "transport", "name", "application", "database"}
 
 
 @pytest.mark.parametrize(
@@ -155,26 +158,3 @@ def test_one_ask(script, answer):
     kind = Scripted(service("tcp://h:1"))
     kind.script = script
     assert asyncio.run(ask(kind, 1, 0.01)) == answer
-
-
-@given(st.integers(0, 2**32), st.floats(0.001, 10))
-def test_the_schedule_is_fixed_in_advance(seed, every):
-    """Each attempt within a tenth of its slot; the same seed gives the same times."""
-    one, two = Schedule(100.0, every, seed), Schedule(100.0, every, seed)
-    for n in range(20):
-        assert one.next() == (number_and_due := two.next())
-        assert number_and_due[0] == n
-        assert 0 <= number_and_due[1] - (100.0 + n * every) <= 0.1 * every + 1e-9
-
-
-def test_what_comes_too_late_is_left_out():
-    """An interval late; at very short ones, five milliseconds."""
-    assert not Schedule(0, 0.02, 1).missed(1.0, 1.019)
-    assert Schedule(0, 0.02, 1).missed(1.0, 1.021)
-    assert not Schedule(0, 0.001, 1).missed(1.0, 1.004)
-
-
-def test_how_many_run_side_by_side():
-    """Enough for every attempt to use up its deadline."""
-    assert most_at_once(0.02, 0.06) == 7
-    assert most_at_once(10, 1) == 5

@@ -7,11 +7,14 @@ import re
 from typing import Final
 
 _SECRET_QUERY: Final = re.compile(r"(?i)([?&](?:\w*password|passwd|secret|\w*token|api_?key)=)[^&#]*")
+_PLAIN: Final = re.compile(r"[\w.+/@:-]+")
 _PORTS: Final = re.compile(r"[\d\],.:\[a-fA-F-]*")
 
 
 def hide(url: str) -> str:
     """Return the URL with ``***`` for every password; whatever is shown, logged or stored goes through here."""
+    if url.startswith("command:"):
+        return _program(url)
     scheme, mark, rest = url.partition("://")
     if not mark:
         return url
@@ -26,3 +29,12 @@ def hide(url: str) -> str:
         user, colon, _ = userinfo.partition(":")
         rest = (f"{user}:***" if colon else user) + rest[len(userinfo) :]
     return f"{scheme}://" + _SECRET_QUERY.sub(r"\1***", rest)
+
+
+def _program(url: str) -> str:
+    """Return a command without its arguments, any of which may be a secret."""
+    words = url.removeprefix("command:").split(None, 1)
+    # Only a plain word is surely the program: NAME=VALUE is none, and a quoted one may go on behind a space.
+    shown = words[0] if words and _PLAIN.fullmatch(words[0]) else ""
+    more = " …" if shown and len(words) > 1 else "…" if words and not shown else ""
+    return f"command:{shown}{more}"
