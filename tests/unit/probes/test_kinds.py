@@ -17,7 +17,6 @@ from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.probes import kinds
 from pytest_harehearse.probes.attempts import Outcome, Write
 from pytest_harehearse.probes.kinds.base import Answer, Kind, ask, is_address, of_error
-from pytest_harehearse.probes.kinds.base import _one_of as one_of
 
 
 def service(url: str, **more) -> Service:
@@ -107,14 +106,6 @@ def test_a_url_that_cannot_be_used(url, text):
 def test_what_an_error_proves(error, outcome):
     """The runner's own shortages prove nothing."""
     assert of_error(error) is outcome
-
-
-def test_errors_of_several_addresses():
-    """A refusal tells more than an address family without a route."""
-    joined = OSError("Multiple exceptions: [Errno 101] Network is unreachable, [Errno 111] Connection refused")
-    assert isinstance(one_of(joined), ConnectionRefusedError)
-    plain = OSError("something else")
-    assert one_of(plain) is plain
 
 
 @pytest.mark.parametrize(

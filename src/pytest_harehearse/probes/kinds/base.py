@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import ipaddress
 import os
-import re
 import socket
 import ssl
 from abc import ABC, abstractmethod
@@ -164,45 +162,3 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _one_of(error: OSError) -> OSError:
-    """Return the most telling of the errors of several addresses, which asyncio joins into one text."""
-    numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))] if error.errno is None else []
-    if not numbers:
-        return error
-    # Somebody answered "refused": that tells more than an address family without a route.
-    number = errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else numbers[0]
-    return OSError(number, os.strerror(number))
-
-
-async def connect(
-    host: str, port: int, *, within: float, tls: ssl.SSLContext | None = None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a new session; a name is resolved anew each time, and one dead address of several does not use it all up."""
-    try:
-        reader, writer = await asyncio.open_connection(
-            host,
-            port,
-            ssl=tls,
-            server_hostname=host if tls else None,
-            happy_eyeballs_delay=None if is_address(host) else within / 4,
-        )
-    except OSError as error:
-        raise _one_of(error) from error
-    # Linux may connect a client to itself when nobody listens on a port of the ephemeral range.
-    if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
-        writer.transport.abort()
-        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
-    return reader, writer
-
-
-async def linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, within: float = 0.2) -> None:
-    """Close politely: say that we are done and read on until the peer closes, so that no reset is sent."""
-    with contextlib.suppress(OSError, EOFError, TimeoutError):
-        async with asyncio.timeout(within):
-            if writer.can_write_eof():
-                writer.write_eof()
-            while await reader.read(65536):
-                pass
-    writer.close()

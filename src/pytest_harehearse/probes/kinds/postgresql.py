@@ -9,7 +9,6 @@ open.
 from __future__ import annotations
 
 import asyncio
-import socket
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +20,7 @@ from pytest_harehearse.probes.kinds import postgresql_errors as errors
 from pytest_harehearse.probes.kinds.base import Answer, Session, SessionKind, Trace, is_address, of_error, wording
 from pytest_harehearse.probes.kinds.postgresql_hosts import Host, target
 from pytest_harehearse.probes.kinds.postgresql_wire import WireError, execute, open_session
+from pytest_harehearse.probes.kinds.wire import Place
 
 INSERT: Final = b"INSERT INTO harehearse.writes (writer, n) VALUES ($1, $2)"
 READ: Final = b"SELECT 1"
@@ -227,6 +227,5 @@ async def _resolve(host: Host) -> str:
     """Return the address of a named host; empty when there is nothing to resolve."""
     if not host.host or host.hostaddr or host.host.startswith("/") or is_address(host.host):
         return ""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host.host, None, type=socket.SOCK_STREAM)
-    return str(found[0][4][0])
+    ((_, address), *_rest) = await Place.of(host.host, int(host.port or 5432)).resolve()
+    return str(address[0])

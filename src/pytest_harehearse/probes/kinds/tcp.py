@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.probes.attempts import Outcome
-from pytest_harehearse.probes.kinds.base import Answer, Kind, Trace, connect, linger
+from pytest_harehearse.probes.kinds.base import Answer, Kind, Trace
+from pytest_harehearse.probes.kinds.wire import Place, dial
 
 
 class Tcp(Kind):
@@ -19,14 +20,14 @@ class Tcp(Kind):
 
     def __init__(self, service: Service, writer: str = "") -> None:
         super().__init__(service, writer)
-        self._host, self._port = address(service.url)
+        self._place = Place.of(*address(service.url))
         self._closing: set[asyncio.Task[None]] = set()
 
     async def attempt(self, n: int, trace: Trace) -> Answer:  # noqa: ARG002
         """Connect once."""
-        streams = await connect(self._host, self._port, within=self.service.timeout)
+        wire = await dial(self._place, within=self.service.timeout)
         trace.step = "connected"
-        task = asyncio.ensure_future(linger(*streams))
+        task = asyncio.ensure_future(wire.part())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return Answer(Outcome.OK)

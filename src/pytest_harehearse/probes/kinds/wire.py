@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from pytest_harehearse.probes.kinds.base import is_address
 
 _READ: Final = 65536
+_RESOLVERS: Final = 4
 _UNDER_WAY: Final = frozenset({errno.EINPROGRESS, errno.EINTR})
 
 Address = tuple[socket.AddressFamily, Any]
@@ -49,8 +52,15 @@ class Place:
         if self.addresses:
             return self.addresses
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        ask = functools.partial(socket.getaddrinfo, self.host, self.port, type=socket.SOCK_STREAM)
+        found = await loop.run_in_executor(_resolver(self.host), ask)
         return tuple((family, address) for family, _, _, _, address in found)
+
+
+@functools.cache
+def _resolver(host: str) -> ThreadPoolExecutor:
+    """Return threads of a name's own: one name whose servers are silent must not hold up the others."""
+    return ThreadPoolExecutor(_RESOLVERS, thread_name_prefix=f"resolve {host}")
 
 
 def _set(future: asyncio.Future[None]) -> None:
@@ -112,6 +122,17 @@ class Wire:
                 raise EOFError("the server closed the connection within the TLS handshake") from error
             else:
                 return
+
+    async def part(self, within: float = 0.2) -> None:
+        """Close politely: say that we are done and read on until the peer closes, so that no reset is sent."""
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(within):
+                    self._sock.shutdown(socket.SHUT_WR)
+                    while await self.more():
+                        pass
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the socket at once; a second call does nothing."""
