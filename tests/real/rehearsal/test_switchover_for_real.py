@@ -57,11 +57,11 @@ def raw_bounds(path):
     """The bounds of one interruption, computed here anew from the file's raw lines."""
     rows = [row for line in path.read_text().splitlines() if isinstance(row := json.loads(line), list)]
     rows.sort(key=lambda row: row[2])
-    down = [row for row in rows if row[4] not in {"ok", "not sent", "unknown", "misconfigured"}]
+    down = [row for row in rows if row[4] not in {"ok", "slow", "not sent", "unknown", "misconfigured"}]
     if not down:
         return 0.0, 0.0
-    before = [row for row in rows if row[4] == "ok" and row[2] < down[0][2]]
-    after = [row for row in rows if row[4] == "ok" and row[2] > down[-1][2]]
+    before = [row for row in rows if row[4] in {"ok", "slow"} and row[2] < down[0][2]]
+    after = [row for row in rows if row[4] in {"ok", "slow"} and row[2] > down[-1][2]]
     lower = max(0.0, max(row[2] for row in down) - min(row[3] for row in down))
     return lower, min(row[3] for row in after) - max(row[2] for row in before)
 

@@ -62,7 +62,7 @@ def test_an_unknown_kind_names_the_valid_ones():
 @pytest.mark.parametrize("name", kinds.names())
 def test_every_kind_can_be_made(name):
     """The registry's dotted names are right."""
-    url = {"command": "command:true", "icmp": "icmp://127.0.0.1"}.get(name, f"{name}://127.0.0.1:1/x")
+    url = {"command": "command:true", "icmp": "icmp://127.0.0.1"}.get(name, f"{name}://127.0.0.1:1/0")
     made = kinds.make(service(url))
     assert isinstance(made, Kind)
     assert kinds.layer_of(made.service) in {"network", "transport", "name", "application", "database"}
