@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import platform
+import signal
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,10 +34,11 @@ class Result:
         return "\n".join(parts) + "\n"
 
 
-def context(command: str) -> dict[str, Any]:
-    """Return on what it runs."""
+def begin(module: str) -> dict[str, Any]:
+    """Return on what it runs and how; from here on, SIGTERM ends the bench as Ctrl-C does, with everything it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return {
-        "command": command,
+        "command": " ".join(["python", "-m", module, *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "uvloop installed": "yes" if importlib.util.find_spec("uvloop") else "no",
@@ -44,11 +46,6 @@ def context(command: str) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "load before": f"{os.getloadavg()[0]:.2f}",
     }
-
-
-def command(module: str) -> str:
-    """Return the command that repeats this run."""
-    return " ".join(["python", "-m", module, *sys.argv[1:]])
 
 
 def write(result: Result, what: dict[str, Any], folder: Path) -> None:

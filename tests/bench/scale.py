@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_harehearse.inventory.model import Service
-from pytest_harehearse.probes.attempts import Outcome
-from pytest_harehearse.probes.meter import Meter
-from pytest_harehearse.probes.seen import Seen
 from tests.bench import procfs, results
 from tests.bench.scripted import ScriptedServer
 from tests.bench.stats import spread
 from tests.bench.table import markdown, ms, number, percent
+
+from pytest_harehearse.inventory.model import Service
+from pytest_harehearse.probes.attempts import Outcome
+from pytest_harehearse.probes.meter import Meter
+from pytest_harehearse.probes.seen import Seen
 
 COUNTS = (1, 10, 50, 200)
 EVERY_S, TIMEOUT_S = 0.02, 0.06
@@ -32,7 +33,7 @@ SETTLE_S = 1.0
 def one(count: int, seconds: float) -> dict[str, Any]:
     """Measure with this many services for this long."""
     names = [f"s{number}" for number in range(count)]
-    with tempfile.TemporaryDirectory(prefix="bench-scale-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-scale-") as folder:  # noqa: SIM117 - the files outlast the server
         with ScriptedServer({name: [] for name in names}, Path(folder)) as server:
             services = [
                 Service(name=name, probe="http", url=server.url(name), every=EVERY_S, timeout=TIMEOUT_S)
@@ -137,7 +138,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--out", type=Path, default=Path("bench-results"))
     options = parser.parse_args()
-    what = results.context(results.command("tests.bench.scale"))
+    what = results.begin("tests.bench.scale")
     results.write(run(options.seconds, options.services), what, options.out)
 
 

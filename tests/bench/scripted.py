@@ -23,6 +23,8 @@ class ScriptedServer:
     def __init__(self, scripts: Mapping[str, Sequence[Step]], folder: Path, *, seed: int = 1) -> None:
         self._file = folder / "truth.json"
         self._said: queue.Queue[dict[str, Any]] = queue.Queue()
+        #: True once the last switch was made, for those who cannot wait in :meth:`finished`.
+        self.has_finished = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.server"],
             stdin=subprocess.PIPE,
@@ -91,7 +93,11 @@ class ScriptedServer:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._said.put(json.loads(line))
+            message = json.loads(line)
+            self.has_finished |= "finished" in message
+            self._said.put(message)
+        # Nobody shall wait for what does not come; it is told by the files that are missing then.
+        self.has_finished = True
         self._said.put({"ended": True})
 
     def _end(self) -> None:

@@ -30,7 +30,10 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     wide = [max(len(row[column]) for row in cells) for column in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
-        texts = [cell.ljust(w) if column == 0 else cell.rjust(w) for column, (cell, w) in enumerate(zip(row, wide))]
+        texts = [
+            cell.ljust(w) if column == 0 else cell.rjust(w)
+            for column, (cell, w) in enumerate(zip(row, wide, strict=True))
+        ]
         return "| " + " | ".join(texts) + " |"
 
     rule = "|" + "|".join("-" * (w + 2) if column == 0 else "-" * (w + 1) + ":" for column, w in enumerate(wide)) + "|"
