@@ -302,7 +302,9 @@ def family(pid: int) -> list[int]:
 
 def test_a_stopped_runner_is_unknown_and_no_interruption(server):
     """All of the runner stands still for 3 s in mid-measurement: the command, its meter and its control target."""
-    with subprocess.Popen([*COMMAND, server.url, "--for", "4s", "--json"], stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        [*COMMAND, server.url, "--for", "4s", "--json"], stdout=subprocess.PIPE, text=True
+    ) as running:
         time.sleep(1.5)
         runner = family(running.pid)
         for pid in runner:
