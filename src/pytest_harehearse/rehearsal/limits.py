@@ -142,7 +142,7 @@ def raise_for(found: tuple[LimitSummary, ...]) -> None:
     verdict = worst([one.verdict for one in found])
     if verdict is Verdict.PASSED:
         return
-    text = "\n".join(describe(one) for one in found if one.verdict is not Verdict.PASSED)
+    text = ";\n".join(describe(one) for one in found if one.verdict is not Verdict.PASSED)
     raise LimitExceeded(text) if verdict is Verdict.FAILED else NotMeasured(text)
 
 
