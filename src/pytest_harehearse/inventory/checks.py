@@ -15,7 +15,7 @@ from pytest_harehearse.inventory.wording import Loc, Problem, choice, dotted, fo
 from pytest_harehearse.units import DurationError, seconds
 
 #: What the embedded lab can run today.
-EMBEDDED_MANAGERS: Final = ("patroni",)
+EMBEDDED_MANAGERS: Final = ("patroni", "sentinel")
 _FEWEST_EMBEDDED_NODES: Final = 2
 _NOT_EMBEDDED: Final = [manager for manager in get_args(Manager) if manager not in EMBEDDED_MANAGERS]
 _ONLY_HTTP: Final = frozenset({"status", "contains", "responder", "write", "lookup"})

@@ -83,9 +83,9 @@ def planned_services(cluster: Cluster) -> tuple[Service, ...]:
     """Return what a cluster's users will reach, without its lab being up."""
     if cluster.provider != "embedded":
         return cluster.services
-    from pytest_harehearse.labs.embedded.services import known_services
+    from pytest_harehearse.labs.embedded.stack import stack_class
 
-    return known_services(cluster, {node.name: node.name for node in cluster.nodes}, "")
+    return stack_class(cluster.manager).services(cluster)
 
 
 def lab_of(inventory: Inventory, environment: Environment) -> Lab:

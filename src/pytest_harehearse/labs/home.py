@@ -22,7 +22,7 @@ from pytest_harehearse.errors import LabError
 from pytest_harehearse.labs import processes
 from pytest_harehearse.safety.lock import FileLock, Held
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class NodePlace:
     """Where a node's servers listen."""
 
     address: str
-    postgres: int = 5432
-    rest: int = 8008
+    #: Server → port.
+    ports: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,11 @@ class LabState:
     phase: str
     #: cluster → node → place.
     clusters: dict[str, dict[str, NodePlace]]
-    etcd: tuple[str, ...]
     secrets: dict[str, str] = field(repr=False)
+    #: Addresses of the etcd members; none without a Patroni cluster.
+    etcd: tuple[str, ...] = ()
+    #: Cluster → addresses of its sentinels.
+    sentinels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     up_s: float | None = None
     schema: int = SCHEMA
@@ -120,6 +123,7 @@ def read(home: Path) -> LabState | None:
                 **data,
                 "owner": Owner(**data["owner"]),
                 "etcd": tuple(data["etcd"]),
+                "sentinels": {cluster: tuple(addresses) for cluster, addresses in data["sentinels"].items()},
                 "notes": tuple(data["notes"]),
                 "clusters": {
                     cluster: {node: NodePlace(**place) for node, place in nodes.items()}

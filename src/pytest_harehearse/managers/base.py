@@ -56,6 +56,27 @@ class Switchover(Protocol):
 
 
 @runtime_checkable
+class SwitchoverWays(Protocol):
+    """A manager that can move the service in more ways than one, or whose one way has a name."""
+
+    #: Their names, the default first.
+    switchover_ways: tuple[str, ...]
+
+    def by(self, way: str) -> Switchover:
+        """Return the manager's switchover in this way."""
+        ...
+
+
+@runtime_checkable
+class ChoosesItself(Protocol):
+    """A manager whose switchover takes no target."""
+
+    def candidates(self, state: ClusterState) -> tuple[str, ...]:
+        """Return the standbys among which it would choose by itself; one: then the choice is certain."""
+        ...
+
+
+@runtime_checkable
 class Claims(Protocol):
     """A manager whose nodes can be asked, each for itself, whether they are the active one."""
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_harehearse.errors import Indeterminate, Refused, Unreachable
+from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers import patroni_rest as rest
-from pytest_harehearse.managers.postgres_witness import Testimony, ask
+from pytest_harehearse.managers.postgres_witness import Testimony, ask, url_of
 from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
 
 _PRIMARY_WORDS = frozenset({"leader", "primary", "master", "standby_leader"})
@@ -63,6 +64,7 @@ class Patroni:
     """One Patroni cluster."""
 
     name = "patroni"
+    switchover_ways: tuple[str, ...] = ("rest",)
 
     def __init__(self, nodes: tuple[PatroniNode, ...], *, user: str, password: str) -> None:
         self._nodes = nodes
@@ -136,6 +138,20 @@ class Patroni:
                 state = str(answer.body.get("state", ""))
                 found[node.name] = _role(str(answer.body.get("role", ""))) if state == "running" else state or "unknown"
         return found
+
+    def claims(self) -> tuple[Service, ...]:
+        """Return how each PostgreSQL is asked whether it is the primary; see :class:`~.base.Claims`."""
+        return tuple(
+            Service(
+                node.name, "postgresql", url_of(node.conninfo), mode="claim", every=0.1, timeout=0.5,
+                responders=(node.name,),
+            )
+            for node in self._nodes
+        )  # fmt: skip
+
+    def by(self, way: str) -> Patroni:  # noqa: ARG002 - the protocol's
+        """Return the same: Patroni is asked by its REST API only."""
+        return self
 
     def choose_target(self, state: ClusterState) -> str | None:
         """Return the synchronous standby, else the first that streams."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 _QUESTION = """
 SELECT pg_is_in_recovery(),
@@ -44,3 +45,15 @@ def ask(conninfo: str, deadline: float) -> Testimony:
         return Testimony(None, problem="no row came back")
     recovering, timeline = row
     return Testimony(not recovering, timeline)
+
+
+def url_of(conninfo: str) -> str:
+    """Return a connection string of keywords as a URL."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    words = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    who = ":".join(quote(words[name], safe="") for name in ("user", "password") if name in words)
+    host = words.get("host", "localhost")
+    where = f"[{host}]" if ":" in host else host
+    database = quote(words.get("dbname", ""), safe="")
+    return f"postgresql://{who}{'@' if who else ''}{where}:{words.get('port', '5432')}/{database}"

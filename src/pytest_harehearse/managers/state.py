@@ -32,6 +32,8 @@ class Member:
     witness_primary: bool | None = None
     #: Why something about it could not be learned.
     problem: str | None = None
+    #: By which the manager chooses among standbys, the lowest first and 0 never; None: it has no such order.
+    priority: int | None = None
 
     @property
     def confirmed_primary(self) -> bool:
@@ -65,6 +67,8 @@ class ClusterState:
     pending: str | None = None
     #: How many synchronous standbys the cluster's settings ask for.
     sync_wanted: int = 0
+    #: What else than a node is missing: one of several sentinels, say. No reason against a switchover.
+    incomplete: str | None = None
     t: float = field(default_factory=now)
 
     @property
@@ -75,9 +79,11 @@ class ClusterState:
 
     @property
     def standbys(self) -> tuple[str, ...]:
-        """The nodes that replicate now, a synchronous one first."""
+        """The nodes that replicate now, a synchronous one first, then as the manager prefers."""
         ready = [m for m in self.members if m.role == REPLICA and m.streaming]
-        return tuple(m.name for m in sorted(ready, key=lambda m: (not m.sync, m.name)))
+        return tuple(
+            m.name for m in sorted(ready, key=lambda m: (not m.sync, m.priority == 0, m.priority or 0, m.name))
+        )
 
     def member(self, name: str) -> Member:
         """Return a node by its name.
@@ -95,15 +101,14 @@ class ClusterState:
     def describe(self) -> str:
         """Return the whole state in one line."""
         clauses = [member.describe() for member in self.members]
-        if self.pending:
-            clauses.append(self.pending)
+        clauses += [text for text in (self.pending, self.incomplete) if text]
         return "; ".join(clauses)
 
     def redundancy_limitation(self) -> str | None:
         """Return why the cluster is not fully redundant now; None when it is.
 
         Fully redundant: exactly one primary, confirmed by itself, and every other node streaming from it with no lag,
-        on its timeline; where the settings ask for synchronous standbys, they are.
+        on its timeline; where the settings ask for synchronous standbys, they are; nothing else is missing.
         """
         if self.pending:
             return self.pending
@@ -123,7 +128,7 @@ class ClusterState:
         synchronous = sum(member.sync for member in self.members)
         if synchronous < min(self.sync_wanted, len(self.members) - 1):
             return f"{synchronous} of {self.sync_wanted} standbys are synchronous yet"
-        return None
+        return self.incomplete
 
 
 def _no(name: str, names: tuple[str, ...]) -> Member:

@@ -12,7 +12,7 @@ from pytest_harehearse.clock import now
 from pytest_harehearse.errors import DeadlineExceeded, HarehearseError, Indeterminate, NotSettled, Refused, Unsupported
 from pytest_harehearse.inventory.model import Cluster as Described
 from pytest_harehearse.inventory.model import Service
-from pytest_harehearse.managers.base import Manager, Switchover
+from pytest_harehearse.managers.base import ChoosesItself, Manager, Switchover, SwitchoverWays
 from pytest_harehearse.managers.state import ClusterState
 from pytest_harehearse.rehearsal.recorder import REDUNDANT, Recorder
 from pytest_harehearse.units import seconds, show
@@ -98,44 +98,58 @@ class Cluster:
 
     # -- what it does ----------------------------------------------------------------------------------------------
 
-    def switchover(self, to: str | None = None, *, within: str | timedelta = "60s") -> str:
-        """Move the service to another node on purpose and wait until that node is active; return its name.
+    def switchover(self, to: str | None = None, *, how: str | None = None, within: str | timedelta = "60s") -> str:
+        """Move the service to another node on purpose and wait until that node alone is active; return its name.
 
         Args:
             to: the target; default: the standby that the manager would choose.
+            how: one of the manager's ``switchover_ways``, as "classic"; default: the first of them.
             within: the deadline of the whole.
 
         Raises:
             Unsupported: the manager has no switchover.
-            Refused: it cannot be done now, or the manager said no; nothing was changed.
+            Refused: it cannot be done now or in this way, or the manager said no; nothing was changed.
             DeadlineExceeded: the manager agreed, but the target was not active in time.
             Indeterminate: the manager did not answer and the target was not seen active: it may still happen.
         """
-        manager = self.manager
+        manager = self._mover(how)
         limit = seconds(within)
-        if not isinstance(manager, Switchover):
-            raise Unsupported(f"{self.id}: {manager.name} has no switchover, so nothing was touched.")
         before = self.state()
         reason = manager.switchover_limitation(before, to)
         target = to or manager.choose_target(before)
         if reason is not None or target is None:
             raise Refused(f"{self.id}: no switchover was asked for, because {reason or 'no standby is ready'}.")
+        # Where the manager chooses by itself among equals, each of them is what was asked for.
+        targets = (target,) if to or not isinstance(manager, ChoosesItself) else manager.candidates(before)
+        named = " or ".join(targets)
         deadline = now() + limit
         with self.recorder.action(
-            "switchover", f"{before.active} → {target}", manager.describe_switchover(str(before.active), target)
+            "switchover", f"{before.active} → {named}", manager.describe_switchover(str(before.active), named)
         ) as outcome:
             unanswered: Indeterminate | None = None
             try:
                 outcome.detail = manager.switchover(before, target, limit)
             except Indeterminate as error:
                 unanswered = error
-            state = self._poll(lambda s: s.active == target, deadline)
-            if state.active != target:
-                seen = f"{target} was not seen active within {show(limit)}; seen last: {state.describe()}"
+            state = self._poll(lambda s: s.active in targets, deadline)
+            if state.active is None or state.active not in targets:
+                seen = f"{named} was not seen active within {show(limit)}; seen last: {state.describe()}"
                 if unanswered is not None:
                     raise Indeterminate(f"{self.id}: {unanswered} {seen}")
                 raise DeadlineExceeded(f"{self.id}: the switchover was accepted ({outcome.detail}), but {seen}")
-        return target
+        return state.active
+
+    def _mover(self, how: str | None) -> Switchover:
+        manager = self.manager
+        if not isinstance(manager, Switchover):
+            raise Unsupported(f"{self.id}: {manager.name} has no switchover, so nothing was touched.")
+        if how is None:
+            return manager
+        ways = manager.switchover_ways if isinstance(manager, SwitchoverWays) else ()
+        if not isinstance(manager, SwitchoverWays) or how not in ways:
+            valid = f"valid are {', '.join(ways)}" if ways else "it has one way only, without a name"
+            raise Refused(f"{self.id}: {manager.name} has no switchover {how!r}, so nothing was touched; {valid}.")
+        return manager.by(how)
 
     def until(
         self, what: str, condition: Callable[[Cluster], object] | None = None, *, within: str | timedelta = "60s"

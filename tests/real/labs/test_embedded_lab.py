@@ -23,7 +23,8 @@ from pytest_harehearse.inventory.load import load
 from pytest_harehearse.labs import home as homes
 from pytest_harehearse.labs import processes
 from pytest_harehearse.labs.base import StackControl, lab_of
-from pytest_harehearse.labs.embedded import config, servers, shared_memory
+from pytest_harehearse.labs.embedded import launch
+from pytest_harehearse.labs.embedded.patroni import config, shared_memory
 
 TEXT = """
 [environments.trial]
@@ -120,7 +121,7 @@ def own_base(monkeypatch):
     monkeypatch.setattr(homes, "base", made)
     yield base
     for left in base.glob("*/") if base.exists() else ():
-        servers.remove(left)
+        launch.remove(left)
     shutil.rmtree(above)
 
 
@@ -167,7 +168,7 @@ def test_it_is_on_loopback_only(lab):
     assert len(set(places)) == 6
     assert all(ipaddress.ip_address(place).is_loopback for place in places)
     for place in state.clusters["orders"].values():
-        for port in (place.postgres, place.rest):
+        for port in place.ports.values():
             socket.create_connection((place.address, port), timeout=30).close()
 
 

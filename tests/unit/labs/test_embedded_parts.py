@@ -20,9 +20,10 @@ import pytest
 from pytest_harehearse.errors import ConfigError, LabError
 from pytest_harehearse.inventory.model import Cluster, Environment, Inventory, Node, Service
 from pytest_harehearse.labs import base
-from pytest_harehearse.labs.embedded import addresses, config, drop, privilege, servers, shared_memory, wheels
+from pytest_harehearse.labs.embedded import addresses, drop, launch, privilege, wheels
+from pytest_harehearse.labs.embedded.patroni import config, shared_memory
+from pytest_harehearse.labs.embedded.patroni.services import known_services
 from pytest_harehearse.labs.embedded.privilege import Privilege
-from pytest_harehearse.labs.embedded.services import known_services
 from pytest_harehearse.labs.home import NodePlace
 
 
@@ -88,7 +89,7 @@ def settings(**changes):
     given = {
         "scope": "orders",
         "node": "n1",
-        "place": NodePlace("127.30.40.11"),
+        "place": NodePlace("127.30.40.11", {"postgres": 5432, "rest": 8008}),
         "etcd": ("127.30.40.1", "127.30.40.2", "127.30.40.3"),
         "postgres": Path("/wheels/bin"),
         "folder": Path("/lab/orders/n1"),
@@ -147,7 +148,7 @@ def test_the_callers_settings_do_not_reach_the_servers(monkeypatch, tmp_path):
     for name in ("PGHOST", "PATRONI_NAME", "ETCD_NAME", "ETCDCTL_API"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("KEPT", "y")
-    found = servers._environment(tmp_path)
+    found = launch._environment(tmp_path)
     assert not {"PGHOST", "PATRONI_NAME", "ETCD_NAME", "ETCDCTL_API"} & set(found)
     assert (found["KEPT"], found["HOME"], found["LC_ALL"], found["TZ"]) == ("y", str(tmp_path), "C", "UTC")
 
@@ -155,14 +156,14 @@ def test_the_callers_settings_do_not_reach_the_servers(monkeypatch, tmp_path):
 def test_the_end_of_a_log(tmp_path):
     """For an error message; a log that is none is empty."""
     log = tmp_path / "x.log"
-    assert servers.tail(log) == ""
+    assert launch.tail(log) == ""
     log.write_bytes(b"1\n2\n\xff3\n" + b"x" * 300 + b"\n")
-    assert servers.tail(log, 2) == "\ufffd3\n" + "x" * 200
+    assert launch.tail(log, 2) == "\ufffd3\n" + "x" * 200
 
 
 def test_removing_what_is_gone_already_is_no_error(tmp_path):
     """Somebody else removed it meanwhile."""
-    servers.remove(tmp_path / "none")
+    launch.remove(tmp_path / "none")
 
 
 # -- shared memory -----------------------------------------------------------------------------------------------------

@@ -39,8 +39,14 @@ def state(**changes):
         owner=Owner.me(),
         keep=False,
         phase="up",
-        clusters={"orders": {"n1": NodePlace("127.30.40.11"), "n2": NodePlace("127.30.40.12", 5433, 8009)}},
+        clusters={
+            "orders": {
+                "n1": NodePlace("127.30.40.11"),
+                "n2": NodePlace("127.30.40.12", {"valkey": 6379, "sentinel": 26379}),
+            }
+        },
         etcd=("127.30.40.1", "127.30.40.2", "127.30.40.3"),
+        sentinels={"carts": ("127.30.40.11",)},
         secrets={"postgres": "s3cret"},
         notes=("running as nobody",),
         up_s=8.5,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The embedded lab: a real PostgreSQL HA cluster (Patroni, etcd) as processes on loopback, from wheels alone."""
+"""The life of an embedded lab: real HA clusters as processes on loopback, from wheels alone."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pytest_harehearse.errors import LabError
 from pytest_harehearse.inventory.model import Environment, Inventory
 from pytest_harehearse.labs import home as homes
 from pytest_harehearse.labs import processes
 from pytest_harehearse.labs.base import LabReport, Reached, Say
-from pytest_harehearse.labs.embedded import addresses, config, servers
-from pytest_harehearse.labs.embedded.privilege import Privilege, choose
-from pytest_harehearse.labs.embedded.services import known_services
-from pytest_harehearse.labs.embedded.wheels import Binaries, binaries
+from pytest_harehearse.labs.embedded import addresses, launch, wheels
+from pytest_harehearse.labs.embedded.stack import Stack, node_folder, stack_class
 from pytest_harehearse.labs.home import LabState, NodePlace, Owner
-from pytest_harehearse.managers.patroni import Patroni, PatroniNode
 from pytest_harehearse.safety.lock import FileLock, Held
 
-ETCD_MEMBERS = 3
 FIRST_NODE = 11
 
 
@@ -51,7 +48,7 @@ class EmbeddedLab:
             raise
 
     def _up(self, say: Say, *, keep: bool, within: float) -> bool:
-        programs = binaries()
+        wheels.require([wheel for stack in self._stacks() for wheel in stack.missing()])
         with self._lock():
             self._sweep(say)
             state = homes.read(self.home)
@@ -61,12 +58,12 @@ class EmbeddedLab:
                 return False
             if self.home.exists():
                 say(f"removing what is left of an earlier {self.environment.name}")
-                servers.remove(self.home)
+                launch.remove(self.home)
             began = time.monotonic()
             try:
-                state = self._create(say, keep, programs, began, within)
+                state = self._create(say, keep, began, within)
             except BaseException:
-                servers.remove(self.home)
+                launch.remove(self.home)
                 raise
             homes.save(self.home, dataclasses.replace(state, phase="up", up_s=round(time.monotonic() - began, 2)))
         return True
@@ -77,7 +74,7 @@ class EmbeddedLab:
             self._sweep(say)
             existed = self.home.exists()
             if existed:
-                servers.remove(self.home)
+                launch.remove(self.home)
         homes.tidy()
         return existed
 
@@ -117,48 +114,59 @@ class EmbeddedLab:
                     state = homes.read(home)
                     whose = f"{state.environment} of {state.inventory}" if state else f"in {home}"
                     say(f"removing the lab {whose}: its parent was killed")
-                    servers.remove(home)
+                    launch.remove(home)
+
+    def _stacks(self) -> list[Stack]:
+        """Return the environment's clusters by their kind."""
+        found = tuple(self.environment.clusters.values())
+        return [
+            stack_class(manager)(self.home, tuple(cluster for cluster in found if cluster.manager == manager))
+            for manager in dict.fromkeys(cluster.manager for cluster in found)
+        ]
 
     def _usable(self, state: LabState) -> bool:
-        """Up, not abandoned, of the clusters the inventory names, and at least its etcd alive."""
+        """Up, not abandoned, of the clusters the inventory names, and enough of each kind alive."""
         wanted = {c.name: {n.name for n in c.nodes} for c in self.environment.clusters.values()}
         if state.phase != "up" or state.abandoned or {c: set(n) for c, n in state.clusters.items()} != wanted:
             return False
         folders = {p.cwd for p in processes.below(self.home)}
-        return all(self.home / f"etcd{index}" in folders for index in range(len(state.etcd)))
+        return all(stack.usable(state, folders) for stack in self._stacks())
 
-    def _create(self, say: Say, keep: bool, programs: Binaries, began: float, within: float) -> LabState:
+    def _create(self, say: Say, keep: bool, began: float, within: float) -> LabState:
         (self.home / "log").mkdir(mode=0o700, parents=True)
         self.home.chmod(0o711)
-        privilege = choose(programs.postgres, programs.etcd, self.home)
-        if privilege.note:
-            say(privilege.note)
-        state = self._plan(keep, privilege)
+        stacks = self._stacks()
+        notes = tuple(note for stack in stacks if (note := stack.prepare()) is not None)
+        for note in notes:
+            say(note)
+        state = self._plan(stacks, keep, notes)
         homes.save(self.home, state)
-        say(f"starting etcd on {', '.join(state.etcd)}")
-        servers.start_etcd(self.home, programs, privilege, state.etcd)
-        while (lacking := servers.etcd_limitation(state.etcd)) is not None:
-            if time.monotonic() > began + within:
-                raise LabError(f"The lab {self.environment.name} did not get its etcd: {lacking}\n{self._logs()}")
-            time.sleep(0.05)
-        for cluster, nodes in state.clusters.items():
-            for node, place in nodes.items():
-                say(f"starting {cluster}/{node}: PostgreSQL {place.address}:{place.postgres}, Patroni :{place.rest}")
-                servers.start_patroni(self.home, programs, privilege, state, cluster, node)
+        for stack in stacks:
+            try:
+                stack.start(state, say, began + within)
+            except TimeoutError as error:
+                raise LabError(f"The lab {self.environment.name} {error}\n{self._logs()}") from error
         self._wait_healthy(state, began + within)
         say(f"{self.environment.name} is up after {time.monotonic() - began:.1f} s")
         return state
 
-    def _plan(self, keep: bool, privilege: Privilege) -> LabState:
-        names = [(c.name, n.name) for c in self.environment.clusters.values() for n in c.nodes]
-        wanted: dict[int, tuple[int, ...]] = {
-            number + 1: (config.ETCD_CLIENT, config.ETCD_PEER) for number in range(ETCD_MEMBERS)
-        }
-        wanted |= {FIRST_NODE + number: (5432, 8008) for number in range(len(names))}
+    def _plan(self, stacks: list[Stack], keep: bool, notes: tuple[str, ...]) -> LabState:
+        kinds = {cluster: stack for stack in stacks for cluster in stack.clusters}
+        helpers = [(stack, ports) for stack in stacks for ports in stack.helpers()]
+        nodes = [(c, node.name) for c in self.environment.clusters.values() for node in c.nodes]
+        first = max(FIRST_NODE, len(helpers) + 1)
+        wanted = {number: tuple(ports.values()) for number, (_, ports) in enumerate(helpers, 1)}
+        wanted |= {number: tuple(kinds[c.name].node().values()) for number, (c, _) in enumerate(nodes, first)}
         prefix = addresses.choose(wanted)
         clusters: dict[str, dict[str, NodePlace]] = {}
-        for number, (cluster, node) in enumerate(names):
-            clusters.setdefault(cluster, {})[node] = NodePlace(f"{prefix}.{FIRST_NODE + number}")
+        for number, (cluster, node) in enumerate(nodes, first):
+            clusters.setdefault(cluster.name, {})[node] = NodePlace(f"{prefix}.{number}", kinds[cluster.name].node())
+        placed: dict[str, Any] = {}
+        for stack in stacks:
+            own = tuple(f"{prefix}.{number}" for number, (whose, _) in enumerate(helpers, 1) if whose is stack)
+            placed |= stack.placed(
+                own, {name: tuple(place.address for place in clusters[name].values()) for name in stack.clusters}
+            )
         return LabState(
             environment=self.environment.name,
             inventory=str(self.inventory.resolve()),
@@ -167,9 +175,9 @@ class EmbeddedLab:
             keep=keep,
             phase="starting",
             clusters=clusters,
-            etcd=tuple(f"{prefix}.{number + 1}" for number in range(ETCD_MEMBERS)),
-            secrets={"postgres": secrets.token_hex(16)},
-            notes=(privilege.note,) if privilege.note else (),
+            secrets={stack.key: secrets.token_hex(16) for stack in stacks},
+            notes=notes,
+            **placed,
         )
 
     def _wait_healthy(self, state: LabState, until: float) -> None:
@@ -192,7 +200,7 @@ class EmbeddedLab:
                 time.sleep(0.1)
 
     def _logs(self) -> str:
-        return "\n".join(f"--- {log.name}\n{servers.tail(log)}" for log in sorted((self.home / "log").glob("*.log")))
+        return "\n".join(f"--- {log.name}\n{launch.tail(log)}" for log in sorted((self.home / "log").glob("*.log")))
 
     # -- clusters --------------------------------------------------------------------------------------------------
 
@@ -214,23 +222,15 @@ class EmbeddedLab:
 
     def _reach(self, state: LabState, name: str) -> Reached:
         cluster = self.environment.clusters[name]
-        places = state.clusters[name]
-        secret = state.secrets["postgres"]
-        nodes = tuple(
-            PatroniNode(
-                node, place.address, place.rest,
-                f"host={place.address} port={place.postgres} user=postgres password={secret} dbname=postgres",
-            )
-            for node, place in places.items()
-        )  # fmt: skip
-        manager = Patroni(nodes, user="harehearse", password=secret)
-        hosts = {node: f"{place.address}:{place.postgres}" for node, place in places.items()}
-        return Reached(dataclasses.replace(cluster, services=known_services(cluster, hosts, secret)), manager)
+        return self._stack(name).reach(state, cluster)
+
+    def _stack(self, cluster: str) -> Stack:
+        return next(stack for stack in self._stacks() if cluster in stack.clusters)
 
     # -- StackControl ----------------------------------------------------------------------------------------------
 
     def kill_stack(self, cluster: str, node: str) -> list[int]:
-        """SIGKILL Patroni, PostgreSQL and its children on one node; return the pids."""
+        """SIGKILL everything that runs on one node; return the pids."""
         return processes.kill_all(self._folder(cluster, node))
 
     def stack_processes(self, cluster: str, node: str) -> list[int]:
@@ -238,11 +238,9 @@ class EmbeddedLab:
         return [process.pid for process in processes.below(self._folder(cluster, node))]
 
     def start_stack(self, cluster: str, node: str) -> None:
-        """Start the node's Patroni again; does nothing while it runs."""
+        """Start what was killed on the node; does nothing while something runs."""
         if not self.stack_processes(cluster, node):
-            programs = binaries()
-            privilege = choose(programs.postgres, programs.etcd, self.home)
-            servers.start_patroni(self.home, programs, privilege, self._state(), cluster, node)
+            self._stack(cluster).start_node(self._state(), cluster, node)
 
     def _folder(self, cluster: str, node: str) -> Path:
-        return servers.node_folder(self.home, cluster, node)
+        return node_folder(self.home, cluster, node)

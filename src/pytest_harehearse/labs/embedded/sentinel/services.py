@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""What users of an embedded Valkey cluster reach: the primary for writes, and any node for reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_harehearse.inventory.model import Cluster, Service
+
+#: TO BE MEASURED
+EVERY_S, TIMEOUT_S = 0.01, 0.1
+
+
+def known_services(cluster: Cluster, hosts: Mapping[str, str], secret: str) -> tuple[Service, ...]:
+    """Return the cluster's services, and before them those it has by itself unless the inventory names its own.
+
+    Args:
+        cluster: of the inventory.
+        hosts: node → host:port.
+        secret: the password.
+    """
+    url = f"redis://:{secret}@{','.join(hosts.values())}/0"
+    known = (
+        Service("write", "redis", url, mode="write", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
+        Service("read", "redis", url, mode="read", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
+    )
+    named = {service.name for service in cluster.services}
+    return (*(service for service in known if service.name not in named), *cluster.services)
