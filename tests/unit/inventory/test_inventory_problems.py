@@ -303,9 +303,9 @@ def test_two_services_of_one_name(problems):
     ("lines", "expected"),
     [
         (
-            'manager = "sentinel"\nnodes = ["a"]',
+            'manager = "pacemaker"\nnodes = ["a"]',
             [
-                f"{ORDERS}.manager is 'sentinel'; the embedded lab runs only: patroni.",
+                f"{ORDERS}.manager is 'pacemaker'; the embedded lab runs only: patroni, sentinel.",
                 f"{ORDERS}.nodes names 1; an embedded cluster needs at least 2, for a switchover needs a standby.",
             ],
         ),

@@ -32,6 +32,7 @@ def service(url: str, **more) -> Service:
         ("postgresql://u@h1/db?password=secret&x=1", "postgresql://u@h1/db?password=***&x=1"),
         ("postgresql://u:se/cr@et@h1/db", "postgresql://u:***@h1/db"),
         ("postgresql://u:sec#ret@h1/db", "postgresql://u:***@h1/db"),
+        ("redis://u:x@y/heim@h", "redis://u:***@h"),
         ("http://h:8080/a@b", "http://h:8080/a@b"),
         ("http://[::1]:8080/a@b", "http://[::1]:8080/a@b"),
         ("https://h/?access_token=secret", "https://h/?access_token=***"),
@@ -62,7 +63,7 @@ def test_an_unknown_kind_names_the_valid_ones():
 @pytest.mark.parametrize("name", kinds.names())
 def test_every_kind_can_be_made(name):
     """The registry's dotted names are right."""
-    url = {"command": "command:true", "icmp": "icmp://127.0.0.1"}.get(name, f"{name}://127.0.0.1:1/0")
+    url = {"command": "command:true", "icmp": "icmp://127.0.0.1"}.get(name, f"{name}://u@127.0.0.1:1/0")
     made = kinds.make(service(url))
     assert isinstance(made, Kind)
     assert kinds.layer_of(made.service) in {"network", "transport", "name", "application", "database"}

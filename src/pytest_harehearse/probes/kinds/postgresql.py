@@ -57,6 +57,10 @@ class _Ask:
 _Ended = tuple[Answer, Session | None]
 
 
+def _is_final(answer: Answer) -> bool:
+    return answer.outcome.up or answer.write in {Write.ACKED, Write.UNKNOWN}
+
+
 def _close(task: asyncio.Task[_Ended]) -> None:
     session = task.result()[1]
     if session is not None:
@@ -116,7 +120,7 @@ class Postgresql(SessionKind):
                 done, pending = await asyncio.wait(
                     pending, timeout=share if order else None, return_when=asyncio.FIRST_COMPLETED
                 )
-                final = [t for t in done if t.result()[0].outcome.up or t.result()[0].write is Write.UNKNOWN]
+                final = [t for t in done if _is_final(t.result()[0])]
                 for task in done - set(final[:1]):
                     _close(task)
                     answers.append(task.result()[0])
@@ -127,7 +131,9 @@ class Postgresql(SessionKind):
             raise
         finally:
             for task in pending:
-                task.cancel()
+                # One that has just ended, and was not looked at any more, may hold a session.
+                if not task.cancel():
+                    _close(task)
         best = min(answers, key=lambda a: _TELLING.index(a.outcome))
         return Answer(best.outcome, best.by, "; ".join(f"{a.by}: {a.error}" for a in answers), trace.write), None
 
@@ -182,7 +188,8 @@ class Postgresql(SessionKind):
             return self._ended(host, asking, Outcome.READ_ONLY, "is a standby")
         asking.step(host, "connected, waiting for its turn")
         async with asking.turn:
-            if asking.trace.write is Write.UNKNOWN:
+            # Sent by another host meanwhile: acknowledged or open, it must not be sent again.
+            if asking.trace.write is not Write.FAILED:
                 return self._ended(host, asking, Outcome.UNKNOWN, "not asked to write: another host has the write")
             asking.step(host, "the write was sent, no answer")
             asking.trace.by = host.label

@@ -20,6 +20,9 @@ def hide(url: str) -> str:
         return url
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     userinfo, at, _ = authority.rpartition("@")
+    if ":" in userinfo:
+        # With "@" and "/" both in a password the first "@" is not its end; rather too little is shown than its rest.
+        userinfo = rest.partition("?")[0].rpartition("@")[0]
     if not at:
         # An unescaped "/" or "#" in a password ends the authority too early; what follows the colon is then no port.
         _, colon, port = authority.partition(":")
