@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers.state import ClusterState
+
+#: Manager → the names of its ways of switching over, the default first; none: it has one way, without a name.
+SWITCHOVER_WAYS: Final[dict[str, tuple[str, ...]]] = {"patroni": (), "sentinel": ("coordinated", "classic")}
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ from pytest_harehearse.errors import ConfigError, HarehearseError
 from pytest_harehearse.events import RehearsalFinished, RehearsalStarted
 from pytest_harehearse.inventory.model import Cluster as Described
 from pytest_harehearse.inventory.model import Inventory
+from pytest_harehearse.managers.base import SWITCHOVER_WAYS
 from pytest_harehearse.rehearsal import marks
 from pytest_harehearse.rehearsal.cluster import Cluster
 from pytest_harehearse.rehearsal.plan import Plan, PlannedCluster, PlannedFaults, PlannedProbes
@@ -188,7 +189,7 @@ class Controller:
     def unmet(self, identity: str, needs: Marks) -> str | None:
         """Return why the cluster lacks what a test needs, by the inventory alone."""
         described = self.inventory.clusters[identity]
-        capabilities = {"patroni": ["switchover"]}.get(described.manager, [])
+        capabilities = ["switchover"] if described.manager in SWITCHOVER_WAYS else []
         if described.provider == "embedded":
             capabilities = [*capabilities, "stack_kill"]
         return marks.unmet(

@@ -11,7 +11,9 @@ from pytest_harehearse.errors import Refused
 from pytest_harehearse.events import ActionStarted, Event
 from pytest_harehearse.faults.stack import StackKill
 from pytest_harehearse.inventory.model import Cluster as Described
+from pytest_harehearse.managers.base import SWITCHOVER_WAYS
 from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
+from pytest_harehearse.probes.dual import DualActive
 from pytest_harehearse.rehearsal.cluster import Cluster
 from pytest_harehearse.rehearsal.recorder import Recorder
 from pytest_harehearse.units import seconds, show
@@ -22,6 +24,8 @@ class ModelManager:
 
     def __init__(self, described: Described) -> None:
         self.name = described.manager
+        self.switchover_ways = SWITCHOVER_WAYS.get(described.manager, ())
+        self._way = ""
         self._names = [node.name for node in described.nodes]
         self.active = self._names[0]
         self.lost: set[str] = set()
@@ -30,6 +34,7 @@ class ModelManager:
         """Return to the beginning: all nodes in, the first one active."""
         self.active = self._names[0]
         self.lost.clear()
+        self._way = ""
 
     def state(self, deadline: float = 3.0) -> ClusterState:  # noqa: ARG002 - the protocol's
         """Return the model's state."""
@@ -58,7 +63,13 @@ class ModelManager:
 
     def describe_switchover(self, leader: str, to: str) -> str:
         """Return the change in words."""
-        return f"{self.name}: move the service from {leader} to {to}"
+        way = f" ({self._way})" if self._way else ""
+        return f"{self.name}: move the service from {leader} to {to}{way}"
+
+    def by(self, way: str) -> ModelManager:
+        """Return itself, to switch over in this way."""
+        self._way = way
+        return self
 
     def switchover(self, state: ClusterState, to: str, deadline: float) -> str:  # noqa: ARG002 - the protocol's
         """Move it in the model."""
@@ -75,7 +86,7 @@ class ModelManager:
 class PlannedInterruption:
     """Compares as within every limit: a plan judges nothing."""
 
-    lower = upper = seconds = 0.0
+    lower = upper = point = seconds = 0.0
     outages: tuple[()] = ()
     valid = False
     reason = "planned only, nothing was measured"
@@ -98,6 +109,16 @@ class PlannedSeen:
     def lost_writes(self) -> list[int]:
         """Nothing was written."""
         return []
+
+    @property
+    def dual_active(self) -> DualActive:
+        """No node was asked."""
+        return DualActive.of(())
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Whether a service can be asked from here shows when it is."""
+        return {}
 
     def __getitem__(self, name: str) -> PlannedSeen:
         return self
@@ -166,10 +187,14 @@ class PlannedProbes:
         self._plan = plan
 
     @contextmanager
-    def watch(self, *names: str) -> Iterator[PlannedSeen]:
+    def watch(self, *names: str, settle: str | timedelta = "30s") -> Iterator[PlannedSeen]:
         """Tell it."""
+        seconds(settle)
         chosen = [s for s in self._plan.cluster.services if not names or s.name in names]
-        said = ", ".join(f"{s.name} ({s.probe} {s.mode} every {show(s.every)})" for s in chosen)
+        said = ", ".join(
+            f"{s.name} ({s.probe} {s.mode}{', held' if s.session == 'held' else ''} every {show(s.every)})"
+            for s in chosen
+        )
         self._plan.lines.append(f"watch      {said or 'no service'}")
         yield PlannedSeen()
         self._plan.lines.append("watch ends, numbered writes are looked up")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from pytest_harehearse.inventory.model import Cluster, Service
 
-#: TO BE MEASURED
+#: A new session and its answer take 1 ms, and 21 ms at worst while two busy loops held both cores (measured 2026-11, 12 s
+#: each): 100 a second of each service cost a fifth of a core, and what has no answer after 100 ms was not served.
 EVERY_S, TIMEOUT_S = 0.01, 0.1
 
 

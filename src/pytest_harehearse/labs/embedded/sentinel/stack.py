@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from pytest_harehearse.errors import LabError
 from pytest_harehearse.inventory.model import Cluster, Service
+from pytest_harehearse.labs import processes
 from pytest_harehearse.labs.base import Reached, Say
 from pytest_harehearse.labs.embedded import launch, wheels
 from pytest_harehearse.labs.embedded.privilege import Privilege
@@ -19,7 +20,7 @@ from pytest_harehearse.labs.embedded.sentinel.services import known_services
 from pytest_harehearse.labs.embedded.stack import log_of, node_folder
 from pytest_harehearse.labs.home import LabState, NodePlace
 from pytest_harehearse.managers.sentinel import Sentinel, ValkeyNode
-from pytest_harehearse.managers.state import ClusterState
+from pytest_harehearse.managers.state import UNREACHABLE, ClusterState
 from pytest_harehearse.managers.valkey_ask import Place
 
 SENTINELS: Final = 3
@@ -103,35 +104,44 @@ class SentinelStack:
                 self._start_sentinel(state, cluster.name, address)
 
     def start_node(self, state: LabState, cluster: str, node: str) -> None:
-        """Start a killed node's server as a replica of whom the sentinels name now, and its sentinel.
+        """Start a killed node's sentinel, and its server as a replica of whom the sentinels name by then.
 
-        Started as it was, an old primary would serve for about 10 s, until the sentinels demote it. While they still
-        name the node itself, its start waits for their decision.
+        Started as it was, an old primary would serve for about 10 s, until the sentinels demote it. While nobody else is
+        named, its start waits for their decision.
 
         Raises:
-            LabError: they named nobody else, although another node serves as the primary.
+            LabError: two servers call themselves primary, and the sentinels do not settle it.
         """
-        described = next(found for found in self._clusters if found.name == cluster)
-        manager = self.reach(state, described).manager
         places = state.clusters[cluster]
-        deadline = time.monotonic() + _DECIDED_S
-        seen = manager.state()
-        while seen.active is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-            seen = manager.state()
-        if seen.active is not None:
-            self._start_server(state, cluster, node, places[seen.active])
-        elif any(member.witness_primary for member in seen.members):
+        address = places[node].address
+        if address in state.sentinels[cluster]:
+            # First: it may be the one that is lacking for a majority.
+            self._start_sentinel(state, cluster, address)
+        seen = self._decided(state, cluster, node)
+        serving = [member.name for member in seen.members if member.witness_primary]
+        primary = seen.active or (serving[0] if len(serving) == 1 else None)
+        if primary is not None:
+            self._start_server(state, cluster, node, places[primary])
+        elif not serving:
+            # Nobody serves and nobody is named: its own settings are the last word, and its data is there.
+            self._spawn_server(cluster, node)
+        else:
+            processes.kill_all(node_folder(self._home, cluster, node))
             raise LabError(
                 f"{cluster}/{node} was not started, for it is not known whose replica it would be; waited "
                 f"{_DECIDED_S:.0f} s for the sentinels. Seen last: {seen.describe()}"
             )
-        else:
-            # Nobody serves and nobody is named: the servers' own files are the last word.
-            self._spawn_server(cluster, node)
-        address = places[node].address
-        if address in state.sentinels[cluster]:
-            self._start_sentinel(state, cluster, address)
+
+    def _decided(self, state: LabState, cluster: str, node: str) -> ClusterState:
+        manager = self.reach(state, next(found for found in self._clusters if found.name == cluster)).manager
+        deadline = time.monotonic() + _DECIDED_S
+        while True:
+            seen = manager.state()
+            others = [member for member in seen.members if member.name != node]
+            alone = all(member.role == UNREACHABLE for member in others)
+            if seen.active is not None or alone or time.monotonic() > deadline:
+                return seen
+            time.sleep(0.1)
 
     def _start_server(self, state: LabState, cluster: str, node: str, primary: NodePlace | None) -> None:
         folder = launch.make_folder(Privilege(), node_folder(self._home, cluster, node))
