@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,15 @@ def test_a_switchover_there_and_back(plan):
     text = "\n".join(plan.lines)
     assert "action     switchover n1 → n2: patroni: move the service from n1 to n2" in text
     assert "undo     none needed; the way back is a switchover n2 → n1" in text
+
+
+def test_a_way_of_switching_over(described):
+    """Its name stands in the plan; one that the manager does not have is refused, as it would be for real."""
+    plan = Plan(PlannedCluster(dataclasses.replace(described, manager="sentinel")), {})
+    plan.cluster.switchover(how="classic")
+    assert "action     switchover n1 → n2: sentinel: move the service from n1 to n2 (classic)" in plan.lines
+    with pytest.raises(Refused, match="sentinel has no switchover 'quick', so nothing was touched; valid are coord"):
+        plan.cluster.switchover(how="quick")
 
 
 def test_waits_are_told_not_waited(plan):
