@@ -105,9 +105,9 @@ def measure(
     found = outages(sound)
     lower, upper = total(found)
     unknown = validity.unknown_spans(ordered, sound, every)
-    reason = validity.reason(
-        ordered, unknown, every=every, stalls=stalls, control=control, suspended=suspended
-    )  # fmt: skip
+    # A control target that was lost while the service answered casts doubt on nothing.
+    telling = [span for span in control if any(validity.doubtful(a, (span,)) for a in ordered)]
+    reason = validity.reason(ordered, unknown, every=every, stalls=stalls, control=telling, suspended=suspended)
     if reason is None and not complete:
         reason = "the meter did not end by itself, so what came after its last attempt is unknown"
     errors = Counter(a.outcome.value for a in sound if a.outcome.down)

@@ -91,7 +91,7 @@ def reason(
         unknown: spans in which nothing was learnt.
         every: the interval of the schedule, in seconds.
         stalls: spans in which the meter did not run.
-        control: spans in which the control target on the runner itself did not answer.
+        control: spans in which the control target on the runner itself did not answer, and attempts failed.
         suspended: seconds for which the runner slept.
     """
     outcomes = Counter(a.outcome for a in attempts)

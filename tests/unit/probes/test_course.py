@@ -111,6 +111,12 @@ def test_a_lost_control_target_makes_failures_no_evidence():
     )
 
 
+def test_a_lost_control_target_does_not_matter_while_the_service_answers():
+    """Who answered was served, whatever else the runner could not reach."""
+    found = measure(asked("u" * 120), every=EVERY, control=[(0.99, 1.41)])
+    assert (found.valid, found.outages) == (True, ())
+
+
 def test_a_machine_that_slept_is_unknown():
     """Its clock stood still meanwhile, so every length may be too short."""
     found = measure(asked("uuuddu"), every=EVERY, suspended=12.5)
