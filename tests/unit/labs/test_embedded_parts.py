@@ -358,7 +358,8 @@ def cluster(*services, provider="embedded"):
 def test_a_cluster_has_its_services_by_itself():
     """The writable node and any node, by PostgreSQL's own list of hosts; the secret in no text."""
     hosts = {"n1": "127.30.40.11:5432", "n2": "127.30.40.12:5432"}
-    write, read = known_services(cluster(), hosts, "s3cret")
+    write, pool, read = known_services(cluster(), hosts, "s3cret")
+    assert (pool.name, pool.mode, pool.session) == ("pool", "write", "held")
     assert (write.name, write.mode, read.name, read.mode) == ("write", "write", "read", "read")
     assert write.url == "postgresql://postgres:s3cret@127.30.40.11:5432,127.30.40.12:5432/postgres"
     assert write.responders == ("n1", "n2")
@@ -369,13 +370,13 @@ def test_the_inventorys_own_service_wins():
     """One of the same name replaces it, others are added."""
     own, page = Service("write", "tcp", "tcp://x:1"), Service("page", "http", "http://x/")
     found = known_services(cluster(own, page), {"n1": "h:1"}, "s")
-    assert [service.name for service in found] == ["read", "write", "page"]
-    assert found[1:] == (own, page)
+    assert [service.name for service in found] == ["pool", "read", "write", "page"]
+    assert found[2:] == (own, page)
 
 
 def test_services_are_known_without_the_lab():
     """For a plan; other providers have the inventory's only."""
-    assert [service.name for service in base.planned_services(cluster())] == ["write", "read"]
+    assert [service.name for service in base.planned_services(cluster())] == ["write", "pool", "read"]
     assert base.planned_services(cluster(provider=None)) == ()
 
 

@@ -292,8 +292,9 @@ def test_the_valkey_wheel_is_there(monkeypatch):
 
 def test_a_valkey_cluster_has_its_services_by_itself():
     """The primary for writes and any node for reads, each knowing who answers; the secret in no text."""
-    write, read = known_services(CARTS, {"c1": "127.30.40.11:6379", "c2": "127.30.40.12:6379"}, "s3cret")
+    write, pool, read = known_services(CARTS, {"c1": "127.30.40.11:6379", "c2": "127.30.40.12:6379"}, "s3cret")
     assert (write.name, write.mode, read.name, read.mode) == ("write", "write", "read", "read")
+    assert (pool.name, pool.mode, pool.session) == ("pool", "read", "held")
     assert write.url == "redis://:s3cret@127.30.40.11:6379,127.30.40.12:6379/0"
     assert write.responders == ("c1", "c2")
     assert "s3cret" not in repr(write)
@@ -303,4 +304,4 @@ def test_the_inventorys_own_service_wins():
     """One of the same name replaces it; and a plan knows them without the lab."""
     own = Service("write", "tcp", "tcp://x:1")
     found = base.planned_services(cluster("carts", "sentinel", 2, (own,)))
-    assert [(service.name, service.probe) for service in found] == [("read", "redis"), ("write", "tcp")]
+    assert [(service.name, service.probe) for service in found] == [("pool", "redis"), ("read", "redis"), ("write", "tcp")]

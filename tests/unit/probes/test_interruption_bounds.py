@@ -227,7 +227,10 @@ def test_what_could_not_be_sent_makes_it_unknown():
     attempts = [
         Attempt(n, a.sent, a.sent, a.sent, Outcome.NOT_SENT) if n % 10 == 0 else a for n, a in enumerate(served())
     ]
-    assert measure(attempts, every=EVERY).reason == "10 of 100 attempts could not be sent on time"
+    assert (
+        measure(attempts, every=EVERY).reason
+        == "10 of 100 attempts could not be sent on time: ask less often, or fewer services at once"
+    )
 
 
 def test_a_killed_meter_is_unknown():

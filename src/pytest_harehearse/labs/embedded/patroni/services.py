@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What users of an embedded cluster reach: the writable node, and any node, both by PostgreSQL's own client."""
+"""What users of an embedded cluster reach: the writable node, and any node, both by PostgreSQL's own client.
+
+Writes are made in a new session each time, as by a user who comes, and in one held session, as by an application's pool.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,11 @@ def known_services(cluster: Cluster, hosts: Mapping[str, str], secret: str) -> t
     url = f"postgresql://postgres:{secret}@{','.join(hosts.values())}/postgres"
     known = (
         Service("write", "postgresql", url, mode="write", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
+        Service(
+            "pool", "postgresql", url, mode="write", session="held", every=EVERY_S, timeout=TIMEOUT_S,
+            responders=tuple(hosts),
+        ),
         Service("read", "postgresql", url, mode="read", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
-    )
+    )  # fmt: skip
     named = {service.name for service in cluster.services}
     return (*(service for service in known if service.name not in named), *cluster.services)

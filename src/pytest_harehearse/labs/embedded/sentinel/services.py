@@ -23,6 +23,9 @@ def known_services(cluster: Cluster, hosts: Mapping[str, str], secret: str) -> t
     url = f"redis://:{secret}@{','.join(hosts.values())}/0"
     known = (
         Service("write", "redis", url, mode="write", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
+        Service(
+            "pool", "redis", url, mode="read", session="held", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)
+        ),
         Service("read", "redis", url, mode="read", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
     )
     named = {service.name for service in cluster.services}

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Let the meter run soon after it wakes, whatever else the machine does.
+
+A higher priority where the user may have it, and a short slice of the processor where the kernel knows one: from Linux
+6.12 on ``sched_setattr(2)`` takes the slice of an ordinary task as ``sched_runtime``, and who asks for a shorter one is
+let in before whoever runs. Neither is needed; without them the lag of the schedule tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+from typing import Final
+
+#: As ``nice`` counts.
+NICE: Final = -10
+SLICE_NS: Final = 100_000
+#: Number of the system call sched_setattr by machine (``asm/unistd.h``).
+_CALLS: Final = {"x86_64": 314, "aarch64": 274}
+_ORDINARY: Final = 0
+
+
+class _SchedAttr(ctypes.Structure):
+    """``struct sched_attr`` of ``linux/sched/types.h``, version 0."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("sched_policy", ctypes.c_uint32),
+        ("sched_flags", ctypes.c_uint64),
+        ("sched_nice", ctypes.c_int32),
+        ("sched_priority", ctypes.c_uint32),
+        ("sched_runtime", ctypes.c_uint64),
+        ("sched_deadline", ctypes.c_uint64),
+        ("sched_period", ctypes.c_uint64),
+    )
+
+
+def prefer() -> tuple[bool, bool]:
+    """Raise the priority of this process and shorten its slice; return which of the two was granted."""
+    raised = False
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        raised = True
+    return raised, _short_slice()
+
+
+def _short_slice() -> bool:
+    call = _CALLS.get(platform.machine())
+    if call is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return False
+    attr = _SchedAttr(
+        size=ctypes.sizeof(_SchedAttr),
+        sched_policy=_ORDINARY,
+        sched_nice=os.getpriority(os.PRIO_PROCESS, 0),
+        sched_runtime=SLICE_NS,
+    )
+    return ctypes.CDLL(None).syscall(call, 0, ctypes.byref(attr), 0) == 0
