@@ -50,7 +50,7 @@ def show(value: float | None) -> str:
         return "–"
     if value == 0:
         return "0 s"
-    if abs(value) < 0.0005:
+    if abs(value) <= 0.0005:
         return "<1 ms"
     if abs(value) < 0.9995:
         return f"{value * 1000:.0f} ms"

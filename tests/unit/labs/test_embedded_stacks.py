@@ -112,7 +112,7 @@ def test_what_was_planned_is_reached(monkeypatch):
     orders, carts = lab._reach(state, "orders"), lab._reach(state, "carts")
     assert isinstance(orders.manager, Patroni)
     assert isinstance(carts.manager, Sentinel)
-    assert [service.probe for service in orders.cluster.services] == ["postgresql"] * 2
+    assert [service.probe for service in orders.cluster.services] == ["postgresql"] * 3
     assert [service.probe for service in carts.cluster.services] == ["redis"] * 2
     assert f"redis://:{state.secrets['valkey']}@127.30.40.14:6379,127.30.40.15:6379,127.30.40.16:6379/0" == (
         carts.cluster.services[0].url
@@ -304,4 +304,8 @@ def test_the_inventorys_own_service_wins():
     """One of the same name replaces it; and a plan knows them without the lab."""
     own = Service("write", "tcp", "tcp://x:1")
     found = base.planned_services(cluster("carts", "sentinel", 2, (own,)))
-    assert [(service.name, service.probe) for service in found] == [("pool", "redis"), ("read", "redis"), ("write", "tcp")]
+    assert [(service.name, service.probe) for service in found] == [
+        ("pool", "redis"),
+        ("read", "redis"),
+        ("write", "tcp"),
+    ]
