@@ -200,8 +200,8 @@ def test_a_second_up_changes_nothing(lab):
 def test_its_services_serve(lab):
     """The one that writes reaches the primary, the one that reads any node."""
     services = {service.name: service for service in lab.reach("orders").cluster.services}
-    assert set(services) == {"write", "read"}
-    for service, wanted in (("write", "read-write"), ("read", "any")):
+    assert set(services) == {"write", "pool", "read"}
+    for service, wanted in (("write", "read-write"), ("pool", "read-write"), ("read", "any")):
         with psycopg.connect(services[service].url, target_session_attrs=wanted, connect_timeout=30) as session:
             (recovering,) = session.execute("SELECT pg_is_in_recovery()").fetchone()
             assert wanted == "any" or recovering is False

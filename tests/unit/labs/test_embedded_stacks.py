@@ -113,7 +113,7 @@ def test_what_was_planned_is_reached(monkeypatch):
     assert isinstance(orders.manager, Patroni)
     assert isinstance(carts.manager, Sentinel)
     assert [service.probe for service in orders.cluster.services] == ["postgresql"] * 3
-    assert [service.probe for service in carts.cluster.services] == ["redis"] * 2
+    assert [service.probe for service in carts.cluster.services] == ["redis"] * 3
     assert f"redis://:{state.secrets['valkey']}@127.30.40.14:6379,127.30.40.15:6379,127.30.40.16:6379/0" == (
         carts.cluster.services[0].url
     )
