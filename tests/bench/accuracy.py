@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import results, script, trial
-from tests.bench.judge import Verdict
+from tests.bench.judge import Verdict, wrong
 from tests.bench.others.together import Row, Together
 from tests.bench.states import INTERVAL_S, SILENT, TIMEOUT_S, State, allowed_width
 from tests.bench.stats import quantile, share, spread
@@ -164,11 +164,7 @@ def _notes(found: trial.Trial) -> list[str]:
         ),
         _brown_out_note(found.verdicts),
     ]
-    wrong = [v for v in found.verdicts if v.in_bounds is False]
-    notes += [
-        f"out of bounds: {v.truth.shape} on {v.truth.target}, true {ms(v.truth.middle)}, said {ms(v.lower)} to {ms(v.upper)}"
-        for v in wrong[:20]
-    ]
+    notes += wrong(found.verdicts)
     if found.problem:
         notes.append(f"the meter: {found.problem}")
     return notes

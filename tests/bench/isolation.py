@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.bench import processes, results, script, trial
 from tests.bench.accuracy import make_script
+from tests.bench.judge import wrong
 from tests.bench.scripted import ScriptedServer
 from tests.bench.stats import share, spread
 from tests.bench.table import markdown, ms, percent
@@ -118,7 +119,8 @@ def run(count: int = COUNT, *, longest: float = LONGEST_S, seed: int = 2) -> res
     else:
         result.notes.append("busy: the main thread in a loop; how much was copied is unknown, the copying broke off")
     result.notes.append(
-        f"the scripted server ran at {cases['busy'].server_priority} priority, all else at the ordinary one"
+        f"the scripted server ran at {cases['busy'].server_priority} priority; the meter asks for what it may have, see "
+        "probes/priority.py; all else is ordinary"
     )
     p99 = cases["busy"].lag["p99"]
     reached = "reached" if p99 is not None and p99 <= LAG_P99_S else "NOT reached"
@@ -126,6 +128,7 @@ def run(count: int = COUNT, *, longest: float = LONGEST_S, seed: int = 2) -> res
     for name, found in cases.items():
         result.notes += [f"{name}, unknown: {count}: {reason}" for reason, count in found.unknown.items()]
         result.notes += [f"{name}, discarded: {count}: {reason}" for reason, count in found.discarded.items()]
+        result.notes += [f"{name}, {note}" for note in wrong(found.verdicts)]
         if found.problem:
             result.notes.append(f"{name}: {found.problem}")
     result.data = {

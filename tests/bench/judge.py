@@ -133,3 +133,14 @@ def phantoms(truths: Sequence[Truth], file: AttemptsFile) -> list[tuple[float, f
         for o in measure_file(file).outages
         if not any(o.start <= end and (o.end is None or begin <= o.end) for begin, end in spans)
     ]
+
+
+def wrong(verdicts: Sequence[Verdict], most: int = 20) -> list[str]:
+    """Return a note on each interruption whose truth does not lie in the bounds."""
+    return [
+        f"out of bounds: {v.truth.shape} on {v.truth.target}, true {v.truth.middle * 1000:.1f} ms, said "
+        f"{v.lower * 1000:.1f} to {'–' if v.upper is None else f'{v.upper * 1000:.1f}'} ms; {v.failed} of {v.asked} asks "
+        f"failed, {sum(failed for _, failed in v.truth.decisions)} of {len(v.truth.decisions)} decided so"
+        for v in verdicts
+        if v.in_bounds is False
+    ][:most]
