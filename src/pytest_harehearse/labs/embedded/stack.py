@@ -121,3 +121,9 @@ def node_folder(home: Path, cluster: str, node: str) -> Path:
 def log_of(home: Path, cluster: str, node: str) -> Path:
     """The log of all of a node's servers."""
     return home / "log" / f"{cluster}-{node}.log"
+
+
+def beside_own(cluster: Cluster, known: tuple[Service, ...]) -> tuple[Service, ...]:
+    """Return the services that a cluster has by itself, but for those the inventory names, and the inventory's own."""
+    named = {service.name for service in cluster.services}
+    return (*(service for service in known if service.name not in named), *cluster.services)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_harehearse.inventory.model import Cluster, Service
+from pytest_harehearse.labs.embedded.stack import beside_own
 
 #: A new session takes about 10 ms here and a core is shared with three servers: 20 a second disturb little, and a
 #: session may take half a second on a busy machine before it counts as not served.
@@ -32,5 +33,4 @@ def known_services(cluster: Cluster, hosts: Mapping[str, str], secret: str) -> t
         ),
         Service("read", "postgresql", url, mode="read", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
     )  # fmt: skip
-    named = {service.name for service in cluster.services}
-    return (*(service for service in known if service.name not in named), *cluster.services)
+    return beside_own(cluster, known)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_harehearse.inventory.model import Cluster, Service
+from pytest_harehearse.labs.embedded.stack import beside_own
 
 #: A new session and its answer take 1 ms, and 21 ms at worst while two busy loops held both cores (measured 2026-11, 12 s
 #: each): 100 a second of each service cost a fifth of a core, and what has no answer after 100 ms was not served.
@@ -28,5 +29,4 @@ def known_services(cluster: Cluster, hosts: Mapping[str, str], secret: str) -> t
         ),
         Service("read", "redis", url, mode="read", every=EVERY_S, timeout=TIMEOUT_S, responders=tuple(hosts)),
     )
-    named = {service.name for service in cluster.services}
-    return (*(service for service in known if service.name not in named), *cluster.services)
+    return beside_own(cluster, known)
