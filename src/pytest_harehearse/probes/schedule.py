@@ -9,9 +9,9 @@ from typing import Final
 
 #: Part of the interval by which each attempt is moved at random, against beating with the service's own timers …
 JITTER: Final = 0.04
-#: … and the regular step: with the jitter, and the little that the meter itself may be late, no two attempts are sent
+#: … and the regular step: with the jitter, and what the meter itself and the service take, no two attempts are sent
 #: further apart than the interval.
-STEP: Final = 0.92
+STEP: Final = 0.88
 #: An attempt that is late by an interval, at least by this (seconds), is left out instead of sent in a burst.
 SMALLEST_LAG_S: Final = 0.005
 
@@ -19,7 +19,7 @@ SMALLEST_LAG_S: Final = 0.005
 class Schedule:
     """The due times of one service: a regular step and a small jitter; the same for the same seed.
 
-    Two attempts are due 0.88 to 0.96 intervals apart.
+    Two attempts are due 0.84 to 0.92 intervals apart.
     """
 
     def __init__(self, begin: float, every: float, seed: int) -> None:

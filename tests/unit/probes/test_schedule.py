@@ -13,13 +13,13 @@ from pytest_harehearse.probes.schedule import Schedule, most_at_once
 
 @given(st.floats(0, 1e6), st.floats(0.001, 10), st.integers(0, 2**32))
 def test_no_two_attempts_are_further_apart_than_the_interval(begin, every, seed):
-    """Whatever the seed: 0.88 to 0.96 intervals, and numbered from nought."""
+    """Whatever the seed: 0.84 to 0.92 intervals, and numbered from nought."""
     schedule = Schedule(begin, every, seed)
     due = [schedule.next() for _ in range(50)]
     assert [n for n, _ in due] == list(range(50))
     slack = 1e-9 * max(1.0, begin)
     for (_, earlier), (_, later) in pairwise(due):
-        assert 0.88 * every - slack <= later - earlier <= 0.96 * every + slack
+        assert 0.84 * every - slack <= later - earlier <= 0.92 * every + slack
 
 
 def test_the_same_seed_gives_the_same_schedule():
