@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from pytest_harehearse.errors import NotSettled as NotSettled
     from pytest_harehearse.errors import Refused as Refused
     from pytest_harehearse.errors import Unsupported as Unsupported
+    from pytest_harehearse.history.gate.decision import Answer as Answer
+    from pytest_harehearse.history.gate.decision import Gate as Gate
     from pytest_harehearse.probes.dual import DualActive as DualActive
     from pytest_harehearse.probes.felt import Interruption as Interruption
     from pytest_harehearse.probes.kinds.http_writes import HttpWrite as HttpWrite
     from pytest_harehearse.probes.seen import Seen as Seen
     from pytest_harehearse.rehearsal.cluster import Cluster as Cluster
+    from pytest_harehearse.rehearsal.faults import Faults as Faults
     from pytest_harehearse.rehearsal.session import Rehearsal as Rehearsal
-    from pytest_harehearse.rehearsal.striking import Faults as Faults
     from pytest_harehearse.rehearsal.watching import Probes as Probes
 
 #: Public name → the module it lives in; for annotations in tests (``cluster: Cluster``) and for ``pytest.raises``.
@@ -37,9 +39,11 @@ _HOME: Final = {
         ),
         "errors",
     ),
+    "Answer": "history.gate.decision",
     "Cluster": "rehearsal.cluster",
     "DualActive": "probes.dual",
-    "Faults": "rehearsal.striking",
+    "Faults": "rehearsal.faults",
+    "Gate": "history.gate.decision",
     "HttpWrite": "probes.kinds.http_writes",
     "Interruption": "probes.felt",
     "Probes": "rehearsal.watching",

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -58,6 +58,11 @@ class ClusterOpened(Event):
     nodes: list[str]
     lab_up_s: float | None = None
     notes: list[str] = field(default_factory=list)
+    #: Whether a service of it is written to.
+    writes: bool = True
+    #: Of an armed production: for which change, and by whom.
+    change: str = ""
+    armed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,10 @@ class RehearsalStarted(Event):
     cluster: str
     limits: dict[str, float] = field(default_factory=dict)
     source: str = ""
+    #: lab or production, and of an armed production: for which change, and by whom.
+    kind: str = ""
+    change: str = ""
+    armed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +98,37 @@ class ActionStarted(Event):
     action: str
     name: str
     target: str = ""
+    detail: str = ""
+    #: A fault's name in the catalogue, of its strike and of its undo; empty: no fault.
+    fault: str = ""
+    #: What the cluster should make of the fault, as in :class:`~.faults.base.Expected`.
+    expected: str = ""
+    #: lab or production: what it was done to.
+    kind: str = ""
+    #: The test itself asked for the expected outcome: another one fails the rehearsal.
+    asserted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardAsked(Event):
+    """The guard of a production was asked right before something was done; not ``allowed``: why, and nothing was changed."""
+
+    rehearsal: str
+    name: str
+    target: str
+    allowed: bool
+    reason: str = ""
+    kind: str = ""
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionStep(Event):
+    """Within the action of the same id: armed, struck, proved (the effect), undone, verified, disarmed."""
+
+    rehearsal: str
+    action: str
+    step: str
     detail: str = ""
 
 
@@ -170,6 +210,119 @@ class WritesAudited(Event):
     duplicates: int
     largest_hole_s: float
     problem: str | None = None
+    #: The attempts file of the watch: of two watches of one service, one within the other, which was audited.
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandStarted(Event):
+    """A command was handed to the channel of a node; ``what`` is the command, quoted and without secrets."""
+
+    command: str
+    node: str
+    what: str
+    deadline: float
+    rehearsal: str = ""
+    #: lab or production: what the node belongs to.
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFinished(Event):
+    """The end of the command with the same ``command`` id; ``outcome`` is done, unreachable or unknown."""
+
+    command: str
+    outcome: str
+    took: float
+    rc: int | None = None
+    detail: str = ""
+    rehearsal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockMeasured(Event):
+    """A node's wall clock against the runner's: ``offset`` = node − runner in seconds, true within ± ``error``."""
+
+    rehearsal: str
+    node: str
+    offset: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRecorded(Event):
+    """Something the cluster itself recorded, as "fenced": at ``at`` (monotonic seconds of the runner) ± ``error``."""
+
+    rehearsal: str
+    node: str
+    what: str
+    at: float
+    error: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookFixed(Event):
+    """What a patch day will carry out, before anything is done; what is needed to go on with it after an abort.
+
+    ``parts`` and ``fingerprint`` tell whether it is the same playbook, ``resumes`` is the run it goes on with, ``done`` the
+    steps that were done there, ``mixed`` the wall-clock time since which two versions are side by side; 0: they are not.
+    """
+
+    rehearsal: str
+    fingerprint: str
+    patch: str
+    original: str
+    steps: list[dict[str, str]]
+    parts: dict[str, str] = field(default_factory=dict)
+    resumes: str = ""
+    done: list[str] = field(default_factory=list)
+    mixed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsRead(Event):
+    """What a host said of itself before it was patched."""
+
+    rehearsal: str
+    node: str
+    boot: str
+    kernel: str
+    failed: list[str] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """A step of a patch day begins; ``way_back`` is what would be done if it went wrong."""
+
+    rehearsal: str
+    step: str
+    name: str
+    title: str
+    node: str = ""
+    command: str = ""
+    way_back: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """The end of the step with the same ``step`` id; ``outcome`` is done, failed, unknown or skipped."""
+
+    rehearsal: str
+    step: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReached(Event):
+    """A gate was decided: ``verdict`` is GO, NO-GO or UNKNOWN; each of ``evidence`` has name, node, ok and detail."""
+
+    rehearsal: str
+    gate: str
+    verdict: str
+    evidence: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,18 +333,52 @@ class Noted(Event):
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantLooked(Event):
+    """The cluster was looked at after the test's body; ``verdict`` is passed, failed or unknown."""
+
+    rehearsal: str
+    name: str
+    verdict: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalStopped(Event):
+    """A stop condition was met: everything is undone, and the rehearsal fails."""
+
+    rehearsal: str
+    reason: str
+
+
 KINDS: Final[dict[str, type[Event]]] = {
     kind.__name__: kind
     for kind in (
-        RunStarted, RunFinished, ClusterOpened, RehearsalStarted, RehearsalFinished, ActionStarted, ActionFinished,
-        WaitStarted, WaitFinished, RoleSeen, MeterStarted, MeterFinished, WritesAudited, Noted,
+        RunStarted, RunFinished, ClusterOpened, RehearsalStarted, RehearsalFinished, GuardAsked, ActionStarted, ActionStep,
+        ActionFinished,
+        WaitStarted, WaitFinished, RoleSeen, MeterStarted, MeterFinished, WritesAudited, CommandStarted,
+        CommandFinished, ClockMeasured, ClusterRecorded, PlaybookFixed, FactsRead, StepStarted,
+        StepFinished, GateReached, Noted, InvariantLooked, RehearsalStopped,
     )
 }  # fmt: skip
 
 
-def encode(event: Event) -> str:
-    """Return the event as one line of JSON, its type first."""
-    return json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}, ensure_ascii=False)
+def encode(event: Event, clean: Callable[[str], str] | None = None) -> str:
+    """Return the event as one line of JSON, its type first; ``clean`` takes what is secret out of every text."""
+    plain = dataclasses.asdict(event)
+    if clean is not None:
+        plain = _cleaned(plain, clean)
+    return json.dumps({"event": type(event).__name__, **plain}, ensure_ascii=False)
+
+
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {name: _cleaned(each, clean) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(each, clean) for each in value]
+    return value
 
 
 def decode(line: str) -> Event | None:
@@ -218,8 +405,9 @@ def decode(line: str) -> Event | None:
 class EventLog:
     """Appends events to ``events.jsonl``; each line is handed to the kernel at once, so a killed run loses none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clean: Callable[[str], str] | None = None) -> None:
         self.path = path
+        self._clean = clean
         self._lock = threading.Lock()
         # Half a character (an argument that is no UTF-8) becomes JSON's own escape for it, and comes back as it was.
         self._file: TextIO | None = path.open("a", encoding="utf-8", errors="backslashreplace")
@@ -230,7 +418,7 @@ class EventLog:
         Raises:
             OSError: when the disk is full or gone; an event that cannot be kept must not pass unnoticed.
         """
-        line = encode(event) + "\n"
+        line = encode(event, self._clean) + "\n"
         with self._lock:
             if self._file is None:
                 raise OSError(f"{self.path} is closed; the event {type(event).__name__} came too late")

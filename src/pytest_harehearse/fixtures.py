@@ -51,6 +51,18 @@ def faults(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - 
 
 
 @pytest.fixture
+def patching(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
+    """Patch day: ``patching.standby_first(patching.reboot())`` patches the standby first and keeps the way back."""
+    return _current(pytestconfig, "patching").patching
+
+
+@pytest.fixture
+def drift(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
+    """What is not alike: ``assert not drift.between_nodes().forbidden``, ``drift.against("lab/web")``."""
+    return _current(pytestconfig, "drift").drift
+
+
+@pytest.fixture
 def rehearsal(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
     """The rehearsal itself: ``rehearsal.note("…")`` puts a note on the timeline."""
     return _current(pytestconfig, "rehearsal")

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +16,13 @@ from pytest_harehearse.errors import ConfigError, HarehearseError, Indeterminate
 
 if TYPE_CHECKING:
     from pytest_harehearse.rehearsal.controller import Controller
+    from pytest_harehearse.report.allure import Steps
 
 _OUTCOME: pytest.StashKey[tuple[str, str | None]] = pytest.StashKey()
 #: What this module raised, not the test: its text says all, a traceback would lead into the plugin.
 _OURS: pytest.StashKey[BaseException] = pytest.StashKey()
+#: What shows a rehearsal's steps in Allure.
+_STEPS: pytest.StashKey[Steps] = pytest.StashKey()
 _PASSED = ("passed", None)
 _NOT_BEGUN = ("unknown", "the test did not begin")
 PLANNED = "planned only, nothing was touched"
@@ -32,6 +38,13 @@ def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller, *, l
 
     clusters = list(dict.fromkeys(cluster for _, cluster in items))
     problems = dict.fromkeys([] if listed else controller.limitations(clusters))
+    if controller.choice.resume and not problems:
+        from pytest_harehearse.history import rundir
+
+        try:
+            controller.resume = rundir.find(controller.store, controller.choice.resume)
+        except ConfigError as error:
+            problems[str(error)] = None
     for item, cluster in items:
         try:
             marks.limits(_marks(item, "rehearsal"))
@@ -58,8 +71,8 @@ def begin(item: pytest.Item, identity: str, controller: Controller) -> None:
     limits = marks.limits(_marks(item, "rehearsal"))
     function = getattr(item, "function", None)
     title = ((getattr(function, "__doc__", None) or "").strip() or item.name).splitlines()[0].rstrip(".")
-    if controller.choice.plan:
-        controller.plan(identity, _nodeid(item), title, limits)
+    if controller.planned_only(identity) is not None:
+        controller.plan(identity, _nodeid(item), title, limits, _scenario(function))
         return
     source = f"{_nodeid(item).partition('::')[0]}:{(item.reportinfo()[1] or 0) + 1}"
     try:
@@ -72,9 +85,39 @@ def begin(item: pytest.Item, identity: str, controller: Controller) -> None:
         raise
     try:
         controller.session.begin(
-            cluster, nodeid=_nodeid(item), name=item.name, title=title, limits=limits, source=source
-        )
+            cluster, nodeid=_nodeid(item), name=item.name, title=title, limits=limits, source=source,
+            scenario=_scenario(function),
+        )  # fmt: skip
     except HarehearseError as error:
+        _ours(item, error)
+        raise
+    if item.config.getoption("allure_report_dir", None) and controller.session.current is not None:
+        from pytest_harehearse.report.allure import Steps
+
+        recorder, steps = controller.session.current.recorder, Steps()
+        item.stash[_STEPS] = steps
+        recorder.sink = steps.follow(recorder.sink)
+
+
+def _scenario(function: Any) -> str:
+    """Return a digest of the test's own text, by which a playbook is known; empty when Python does not have it."""
+    from pytest_harehearse.rehearsal.patching.playbook import digest
+
+    try:
+        return digest(inspect.getsource(function)) if function is not None else ""
+    except (OSError, TypeError):
+        return ""
+
+
+@contextmanager
+def body(item: pytest.Item, controller: Controller) -> Iterator[None]:
+    """Watch for stop conditions while the block, the test's function, runs."""
+    from pytest_harehearse.rehearsal.stop_watch import StopCondition
+
+    try:
+        with controller.session.body():
+            yield
+    except StopCondition as error:
         _ours(item, error)
         raise
 
@@ -100,13 +143,35 @@ def told(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     return call.excinfo.getrepr(style="value")
 
 
+def blank(report: pytest.TestReport, call: pytest.CallInfo[None], controller: Controller) -> None:
+    """Take the inventory's secrets out of what pytest and others print of a rehearsal; what holds none is left as it is."""
+    from pytest_harehearse.remote.redact import known_only
+
+    clean = known_only(controller.inventory.secrets)
+    if clean is None:
+        return
+    if isinstance(report.longrepr, tuple):
+        path, line, text = report.longrepr
+        report.longrepr = (path, line, clean(text))
+    elif report.longrepr is not None and (text := clean(str(report.longrepr))) != str(report.longrepr):
+        report.longrepr = text
+    report.sections = [(name, clean(text)) for name, text in report.sections]
+    error = call.excinfo.value if call.excinfo is not None else None
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        # Other plugins make their own words of the error itself.
+        error.args = tuple(clean(word) if isinstance(word, str) else word for word in error.args)
+        error = error.__cause__ or error.__context__
+
+
 def _outcome(error: BaseException) -> tuple[str, str]:
     if isinstance(error, pytest.skip.Exception):
         return "skipped", str(error)
     if isinstance(error, Indeterminate):
         return "unknown", str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "unknown", "stopped by the user"
+        return "unknown", str(error) or "stopped by the user"
     text = str(error) or type(error).__name__
     expected = isinstance(error, AssertionError | HarehearseError | pytest.fail.Exception)
     return "failed", text if expected else f"{type(error).__name__}: {text}"
@@ -130,12 +195,43 @@ def keep(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
 def end(item: pytest.Item, controller: Controller) -> None:
     """End the item's rehearsal and record its outcome."""
     session = controller.began
-    if session is not None:
+    if session is None:
+        return
+    current = session.current
+    try:
         session.end(*item.stash.get(_OUTCOME, _NOT_BEGUN))
+    finally:
+        if (steps := item.stash.get(_STEPS, None)) is not None:
+            steps.close()
+    run = session.started
+    if current is not None and run is not None:
+        _hand_over(item, run.directory, current.recorder.rehearsal)
 
 
-def end_plan(controller: Controller, error: Exception | None) -> None:
-    """End the item's plan; it is reported as skipped, for nothing was rehearsed."""
+def _hand_over(item: pytest.Item, directory: Path, rehearsal: str) -> None:
+    """Tell JUnit's XML and Allure of a rehearsal, where they are asked for; what cannot be read of it is told, too."""
+    junit, allured = item.config.getoption("xmlpath", None), item.stash.get(_STEPS, None) is not None
+    if not junit and not allured:
+        return
+    from pytest_harehearse.history.build import build
+    from pytest_harehearse.report.junit import properties
+
+    try:
+        summary = build(directory, rehearsal)
+        if allured:
+            from pytest_harehearse.report.allure import attach
+
+            attach(summary, directory)
+    except (OSError, ValueError) as error:
+        item.user_properties.append(("harehearse.problem", str(error)))
+        return
+    page = str(directory / "report.html")
+    item.user_properties += [pair for one in summary.rehearsals for pair in properties(summary.run, one, page)]
+
+
+def end_plan(controller: Controller, reason: str, error: Exception | None) -> None:
+    """End the item's plan; it is reported as skipped, for nothing was rehearsed: because it was asked for, or ``reason``."""
+    controller.plans[-1][2].striker.undo_all()
     if error is not None:
         controller.planned_up_to(f"{type(error).__name__}: {error}")
-    pytest.skip(PLANNED)
+    pytest.skip(PLANNED if controller.choice.plan else reason)

@@ -15,6 +15,8 @@ class Option:
     kind: Literal["value", "list", "switch"]
     metavar: str
     help: str
+    #: Other names that pytest takes for it.
+    also: tuple[str, ...] = ()
 
     def pytest(self) -> tuple[str, dict[str, Any]]:
         """Return the option as ``parser.addoption`` takes it."""
@@ -41,7 +43,29 @@ STORE: Final = Option("store", "value", "DIR", "Where runs are kept. Default: .h
 PLAN: Final = Option("plan", "switch", "", "Print every action, its undo and its expected effect; touch nothing")
 KEEP_LAB: Final = Option("keep-lab", "switch", "", "Leave a lab that this run created. Default: remove it at the end")
 
-PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB)
+ARM: Final = Option(
+    "arm", "value", "ENV", "Act on this production, in its window, for the change that is named. Default: planned only"
+)
+CHANGE: Final = Option("change", "value", "ID", "The change that a production is armed for; stands in the reports")
+
+STEP: Final = Option(
+    "step",
+    "switch",
+    "",
+    "Pause at every gate of a patch day, show its evidence, and ask: go on, go back, or stop there",
+)
+YES_UNTIL: Final = Option(
+    "yes-until",
+    "value",
+    "GATE",
+    "Say yes at the gates up to this one (A, B or C); with --harehearse-step",
+    ("--yes-until",),
+)
+RESUME: Final = Option(
+    "resume", "value", "RUN", "Go on with the patch day of this run (an id, a folder or latest) where it stopped"
+)
+
+PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB, ARM, CHANGE, STEP, YES_UNTIL, RESUME)
 
 #: The marks, as ``pytest --markers`` shows them.
 REHEARSAL: Final = (

@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harehearse", "failover rehearsals")
     for option in options.PYTEST:
         name, settings = option.pytest()
-        group.addoption(name, dest=option.dest, **settings)
+        group.addoption(name, *option.also, dest=option.dest, **settings)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -51,6 +51,7 @@ def _controller(config: pytest.Config) -> Controller:
     if fixtures.KEY not in config.stash:
         from pytest_harehearse.rehearsal.controller import Choice, Controller
         from pytest_harehearse.report.live import sayer
+        from pytest_harehearse.terminal import Terminal
 
         def path(option: options.Option) -> Path | None:
             value = config.getoption(option.dest)
@@ -65,8 +66,14 @@ def _controller(config: pytest.Config) -> Controller:
             plan=config.getoption(options.PLAN.dest),
             keep_lab=config.getoption(options.KEEP_LAB.dest),
             argv=tuple(str(argument) for argument in config.invocation_params.args),
+            arm=config.getoption(options.ARM.dest),
+            change=config.getoption(options.CHANGE.dest),
+            step=config.getoption(options.STEP.dest),
+            yes_until=config.getoption(options.YES_UNTIL.dest),
+            resume=config.getoption(options.RESUME.dest),
         )
-        config.stash[fixtures.KEY] = Controller(choice, sayer(config.pluginmanager.get_plugin("terminalreporter")))
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        config.stash[fixtures.KEY] = Controller(choice, sayer(reporter), Terminal(config))
     return config.stash[fixtures.KEY]
 
 
@@ -151,8 +158,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     from pytest_harehearse.report.live import header
 
     controller = _controller(config)
-    kinds = {name: controller.inventory.clusters[name].kind for name in clusters}
-    return header(kinds, controller.store, plan=controller.choice.plan)
+    real = any(controller.planned_only(name) is None for name in clusters)
+    return header({name: controller.told(name) for name in clusters}, controller.store, plan=not real)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -165,19 +172,30 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge the limits after the test's body, whatever it asserted itself."""
-    if _identity(item) is None:
+    if (identity := _identity(item)) is None:
         return (yield)
     controller = _controller(item.config)
+    planned = controller.planned_only(identity)
     try:
         result = yield
     except Exception as error:
-        if controller.choice.plan:
-            items.end_plan(controller, error)
+        if planned is not None:
+            items.end_plan(controller, planned, error)
         raise
-    if controller.choice.plan:
-        items.end_plan(controller, None)
+    if planned is not None:
+        items.end_plan(controller, planned, None)
     items.judge(item, controller)
     return result
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Watch for stop conditions while the test's own function runs, and no longer."""
+    identity = _identity(pyfuncitem)
+    if identity is None or _controller(pyfuncitem.config).planned_only(identity) is not None:
+        return (yield)
+    with items.body(pyfuncitem, _controller(pyfuncitem.config)):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -205,6 +223,7 @@ def pytest_runtest_makereport(
         report.harehearse = {"cluster": identity, "unknown": items.keep(item, call)}  # type: ignore[attr-defined]
         if (text := items.told(item, call)) is not None:
             report.longrepr = text
+        items.blank(report, call, _controller(item.config))
     return report
 
 
@@ -243,6 +262,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from pytest_harehearse.report import live
 
     controller = config.stash[fixtures.KEY]
-    live.show_plans(terminalreporter, controller.plans)
+    live.show_plans(terminalreporter, controller.plans, controller.unasked)
     if _SUMMARY in config.stash:
         live.show_finished(terminalreporter, config.stash[_SUMMARY], config.get_verbosity())

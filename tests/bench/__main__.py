@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""All benches but *phantom*, which takes an hour: ``python -m tests.bench [--out FOLDER] [--short]``."""
+"""All benches but *phantom*, which takes an hour, and *patch_day*, which needs an LXD lab: ``python -m tests.bench [--out FOLDER] [--short]``."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tests.bench import accuracy, isolation, results, scale
+from tests.bench import accuracy, channel, isolation, results, scale
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     results.write(scale.run(3.0) if options.short else scale.run(), what, options.out)
     results.write(isolation.run(24, longest=3.0) if options.short else isolation.run(), what, options.out)
     results.write(accuracy.run(96, longest=5.0) if options.short else accuracy.run(), what, options.out)
+    results.write(channel.run(10, slow=2, poll=100, at_once=3) if options.short else channel.run(), what, options.out)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write the re
 
 _PLAINER: Final = str.maketrans(
     {"✓": "+", "✗": "x", "·": "-", "–": "-", "≤": "<=", "≥": ">=", "…": "...", "→": "->", "µ": "u", "×": "x"}
+    | {"Δ": "diff", "−": "-", "±": "+-"}
+    | {bar: str(height) for height, bar in enumerate("▁▂▃▄▅▆▇█", 1)}
 )
 
 
@@ -143,6 +145,11 @@ def clusters(found: Inventory, words: tuple[str, ...]) -> list[Cluster]:
     if not chosen:
         raise ConfigError(f"{file_label(found.path)}: {', '.join(wanted) or 'the inventory'} has no cluster.")
     return chosen
+
+
+def place(cluster: Cluster) -> str:
+    """Return what a cluster stands in: "lab by embedded", or PRODUCTION, which is never to be taken for one."""
+    return f"{cluster.kind} by {cluster.provider}" if cluster.kind == "lab" else cluster.kind.upper()
 
 
 def again(*words: str, config: Path | None = None) -> str:

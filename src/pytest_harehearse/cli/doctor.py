@@ -27,6 +27,13 @@ class Check:
     ok: bool
     said: str
     fix: str | None = None
+    #: Of a cluster or a node: lab or production.
+    kind: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name on the screen, with what it was looked at in: a production is never to be taken for a lab."""
+        return f"{self.name} ({self.kind.upper() if self.kind != 'lab' else 'lab'})" if self.kind else self.name
 
 
 @dataclass
@@ -71,11 +78,11 @@ def document(checks: list[Check]) -> dict[str, Any]:
 
 def lines(checks: list[Check]) -> list[str]:
     """Return the result for people."""
-    width = max(len(check.name) for check in checks)
+    width = max(len(check.label) for check in checks)
     text = []
     for check in checks:
         first, *rest = check.said.splitlines() or [""]
-        text.append(f"{common.sign(check.ok)} {check.name.ljust(width)}  {first}")
+        text.append(f"{common.sign(check.ok)} {check.label.ljust(width)}  {first}")
         text += [f"  {'':{width}}  {line}" for line in rest]
         if check.fix:
             text.append(f"  {'':{width}}  fix: {check.fix}")

@@ -11,11 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_harehearse.cli import common
 from pytest_harehearse.cli.doctor import Check, Patient, attempt
+from pytest_harehearse.cli.doctor_lxd import lxd
 
 if TYPE_CHECKING:
     from pytest_harehearse.inventory.model import Cluster
@@ -218,11 +220,21 @@ def _clusters(patient: Patient) -> list[Check]:
         ]
     checks: list[Check] = []
     for cluster in common.clusters(patient.inventory, patient.words):
-        checks += attempt(cluster.id, lambda patient, one=cluster: [_cluster(patient, one)], patient)  # type: ignore[misc]
+        found = attempt(cluster.id, lambda patient, one=cluster: _cluster(patient, one), patient)  # type: ignore[misc]
+        checks += [replace(check, kind=cluster.kind) for check in found]
     return checks
 
 
-def _cluster(patient: Patient, cluster: Cluster) -> Check:
+def _cluster(patient: Patient, cluster: Cluster) -> list[Check]:
+    from pytest_harehearse.cli.doctor_hosts import hosts
+
+    found = patient.inventory
+    if found is not None and cluster.provider in {None, "hosts"}:
+        return hosts(patient, cluster)
+    return [_in_lab(patient, cluster)]
+
+
+def _in_lab(patient: Patient, cluster: Cluster) -> Check:
     from pytest_harehearse.cli.status import ask, sentence
     from pytest_harehearse.labs.base import PROVIDERS, lab_of
 
@@ -254,6 +266,7 @@ TABLE: Final[dict[str, Callable[[Patient], list[Check]]]] = {
     "wheels": _wheels,
     "user": _user,
     "loopback": _loopback,
+    "lxd": lxd,
     "leftovers": _leftovers,
     "clusters": _clusters,
 }

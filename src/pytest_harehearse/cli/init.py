@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""``harehearse init``: a commented inventory and a first rehearsal, never over what is there."""
+"""``harehearse init``: a commented inventory and a first rehearsal, or the weekly run; never over what is there."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import click
 
+from pytest_harehearse.cli import init_ci
 from pytest_harehearse.cli.common import say
 from pytest_harehearse.errors import ConfigError, HarehearseError
 
@@ -23,29 +26,43 @@ def template(name: str) -> str:
     return (files("pytest_harehearse.cli") / "templates" / name).read_text(encoding="utf-8")
 
 
-def write(directory: Path) -> list[Path]:
+def write(directory: Path, names: Mapping[str, str] = FILES) -> list[Path]:
     """Write every file; return their paths.
 
+    Args:
+        directory: where; made if it is not there.
+        names: file to write → its template.
+
     Raises:
+        ConfigError: the directory's name cannot stand in a file.
         HarehearseError: one of them exists (then none was written), or cannot be written.
     """
-    targets = [directory / name for name in FILES]
+    targets = [directory / name for name in names]
     if there := [path for path in targets if os.path.lexists(path)]:
+        beside = next(
+            (init_ci.BESIDE[path.name] for path in there if path.name in init_ci.BESIDE), "harehearse init DIR"
+        )
         raise HarehearseError(
             f"{' and '.join(map(str, there))} {'exists' if len(there) == 1 else 'exist'}, and init never overwrites: "
-            "nothing was written. Choose another folder: harehearse init DIR"
+            f"nothing was written. Choose another folder: {beside}"
         )
+    texts = [init_ci.fill(template(name), directory.resolve()) for name in names.values()]
     written: list[Path] = []
+    made: list[Path] = []
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for path, name in zip(targets, FILES.values(), strict=True):
+        for path, text in zip(targets, texts, strict=True):
+            made += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
             # "x": also nothing that came into being since the question above.
             with path.open("x", encoding="utf-8") as file:
                 written.append(path)
-                file.write(template(name))
+                file.write(text)
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
+        for folder in sorted(made, key=lambda one: len(one.parts), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise HarehearseError(
             f"{error.filename or directory} cannot be written: {error.strerror or error}. Nothing was written."
         ) from error
@@ -54,23 +71,31 @@ def write(directory: Path) -> list[Path]:
 
 @click.command()
 @click.argument("directory", metavar="[DIR]", default=Path(), type=click.Path(path_type=Path))
-def command(directory: Path) -> None:
+@click.option(
+    "--ci",
+    "target",
+    type=click.Choice(list(init_ci.TARGETS)),
+    help="Write what rehearses every week there, instead: drift, rehearsals, comparison, gate.",
+)
+def command(directory: Path, target: str | None) -> None:
     """Write a commented harehearse.toml and a first test into DIR (default: here).
 
-    Never overwrites: if one of the two files exists, nothing is written.
+    With --ci, write instead the files that do `harehearse weekly` by GitHub Actions, GitLab CI, Jenkins or a systemd timer.
+    Never overwrites: if one of the files exists, nothing is written.
 
     \b
     Exit status: 0 written · 1 a file exists or cannot be written · 64 DIR is no folder
     """  # noqa: D301 - \b is click's
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory} is not a folder; name one to write into, or none for this one.")
-    paths = write(directory)
+    chosen = init_ci.TARGETS[target] if target else None
+    paths = write(directory, chosen.files if chosen else FILES)
     for path in paths:
         say(f"wrote {path}")
     here = directory.resolve() == Path.cwd()
     say("Next:")
-    for line in ([] if here else [f"cd {shlex.quote(str(directory))}"]) + [
-        "harehearse doctor",
-        f"pytest {paths[1].name}",
-    ]:
+    following = chosen.next if chosen else ("harehearse doctor", f"pytest {paths[1].name}")
+    for line in ([] if here else [f"cd {shlex.quote(str(directory))}"]) + list(following):
         say(f"  {line}")
+    if chosen and not (directory / "harehearse.toml").exists():
+        say("There is no harehearse.toml in this folder; write one: harehearse init")

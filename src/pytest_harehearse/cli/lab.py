@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,10 +85,26 @@ def up(name: str | None, config: Path | None) -> int:
     healthy = all(answer.redundant for answer in answers)
     if healthy:
         say(f"  look     {common.again('status', environment.name, **extra)}")
-        say(f"  connect  {common.again('lab', 'status', environment.name, '--show-password', **extra)}")
+        say(f"  connect  {_connect(environment, lab, config)}")
     remove = common.again("lab", "down", environment.name, **extra)
+    if lab.report().created_at is None:
+        return exits.OK if healthy else exits.NO
     say(f"  remove   {remove}" if healthy else f"  make it anew: {remove}, then create it again")
     return exits.OK if healthy else exits.NO
+
+
+def _connect(environment: Environment, lab: Lab, config: Path | None) -> str:
+    """Return the command by which a person gets in."""
+    from pytest_harehearse.labs.base import Shells
+
+    if lab.report().created_at is None:
+        return "as the inventory says"
+    if isinstance(lab, Shells):
+        node = next(node.name for cluster in environment.clusters.values() for node in cluster.nodes)
+        # Before the names: what follows them is the command on the node.
+        named = () if config is None else ("--config", str(config))
+        return common.again("lab", "ssh", *named, environment.name, node)
+    return common.again("lab", "status", environment.name, "--show-password", config=config)
 
 
 def _settled(found: Inventory, environment: Environment) -> list[Answer]:
@@ -105,7 +122,7 @@ def up_sentence(environment: Environment, answers: list[Answer], *, made: bool, 
     clusters = f"{count} cluster{'' if count == 1 else 's'}"
     bad = [answer for answer in answers if not answer.redundant]
     health = "healthy" if not bad else "not healthy"
-    since = f"{took:.1f} s" if made else f"since {report.created_at}"
+    since = f"{took:.1f} s" if made else f"since {report.created_at}" if report.created_at else report.home
     each = "; ".join(
         f"{answer.cluster.name}: {answer.reason}"
         if not answer.redundant or answer.state is None
@@ -171,6 +188,66 @@ def _close_faults(store: Path, environment: str) -> list[str]:
     return [f"{entry.fault} {entry.target} on {entry.cluster}, of run {entry.run}: its lab is gone" for entry in left]
 
 
+# -- reset ---------------------------------------------------------------------------------------------------------
+
+
+@command.command(short_help="Bring a lab back to how it was made.")
+@_argument
+@config_option
+@store_option
+def reset(name: str | None, config: Path | None, store: Path | None) -> int:
+    """Bring every node of the lab ENV back to how it was made, in seconds; only labs of hosts can.
+
+    Refuses while a rehearsal runs on one of its clusters.
+
+    \b
+    Exit status: 0 it is as new and healthy · 1 it is not; says why
+    """  # noqa: D301 - \b is click's
+    from pytest_harehearse.labs.base import Resets
+
+    found, environment, lab = _lab(config, name)
+    if not isinstance(lab, Resets):
+        anew = " and ".join(common.again("lab", verb, environment.name, config=config) for verb in ("down", "up"))
+        raise LabError(f"{environment.name} is a lab by {environment.provider}, which is made anew instead: {anew}")
+    began = time.monotonic()
+    with common.no_trace(), _stoppable(), _held(found, environment):
+        lab.reset(common.progress)
+        closed = _close_faults(common.store_of(found, store), environment.name)
+    say(f"{environment.name} is as new and healthy after {time.monotonic() - began:.1f} s")
+    for text in closed:
+        say(f"  closed in the journal: {text}")
+    return exits.OK
+
+
+# -- ssh -----------------------------------------------------------------------------------------------------------
+
+
+@command.command(short_help="Open a shell on a node of a lab.", context_settings={"allow_interspersed_args": False})
+@click.argument("name", metavar="ENV")
+@click.argument("node", metavar="NODE")
+@click.argument("words", metavar="[COMMAND]…", nargs=-1, type=click.UNPROCESSED)
+@config_option
+def ssh(name: str, node: str, words: tuple[str, ...], config: Path | None) -> int:
+    """Open a shell on NODE of the lab ENV as root, or run COMMAND there; only labs of hosts have such nodes.
+
+    \b
+    Exit status: that of ssh
+    """  # noqa: D301 - \b is click's
+    from pytest_harehearse.labs.base import Shells
+
+    _, environment, lab = _lab(config, name)
+    if not isinstance(lab, Shells):
+        raise LabError(
+            f"The nodes of {environment.name} are processes on this machine, not hosts: there is nothing to log in to."
+        )
+    command = [*lab.ssh(node), *words]
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - a list, no shell
+    except FileNotFoundError as error:
+        raise LabError("ssh is not installed. On Debian or Ubuntu: sudo apt-get install openssh-client") from error
+
+
 # -- status --------------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +300,7 @@ def document(report: LabReport, urls: dict[str, str]) -> dict[str, Any]:
         "exists": report.exists,
         "home": report.home,
         "processes": report.processes,
+        "holds": report.holds,
         "created_at": report.created_at,
         "keep": report.keep,
         "up_s": report.up_s,
@@ -237,19 +315,23 @@ def lines(report: LabReport, urls: dict[str, str], config: Path | None = None) -
     if not report.exists:
         create = common.again("lab", "up", report.environment, config=config)
         return [f"✗ {report.environment} is not up. Create it: {create}"]
+    if not report.up and report.created_at is None and report.keep:
+        return [f"✗ {report.environment} is on hosts that are there already, and none answers: {report.holds}"]
     if not report.up:
         return [
             (
                 f"✗ {report.environment} is not up, but something is left of it (or it is just being made): "
-                f"{report.processes} processes, and files in {report.home}"
+                f"{report.holds or f'{report.processes} processes'}, and files in {report.home}"
             ),
             f"  remove   {remove}",
         ]
+    if report.created_at is None:
+        return [f"✓ {report.environment} is on hosts that are there already: {report.holds}"]
     took = f", healthy after {report.up_s:.1f} s" if report.up_s is not None else ""
     stays = "until it is removed" if report.keep else "until the run that made it ends"
     return [
         f"✓ {report.environment} is up since {report.created_at}{took}; it stays {stays}",
-        f"  home     {report.home}, {report.processes} processes",
+        f"  home     {report.home}, {report.holds or f'{report.processes} processes'}",
         *(f"  note     {note}" for note in report.notes),
         *(f"  connect  {cluster}: psql '{url}'" for cluster, url in urls.items()),
         f"  remove   {remove}",

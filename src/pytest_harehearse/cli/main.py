@@ -25,6 +25,16 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "status": ("pytest_harehearse.cli.status", "Show what the clusters' managers say now."),
     "probe": ("pytest_harehearse.cli.probe", "Measure interruptions of URLs by hand."),
     "plan": ("pytest_harehearse.cli.plan", "Show what rehearsals would do; touch nothing."),
+    "playbook": ("pytest_harehearse.cli.playbook", "Write the runbook of a rehearsal, with its measured times."),
+    "recover": ("pytest_harehearse.cli.recover", "Undo whatever killed rehearsals left on clusters."),
+    "drift": ("pytest_harehearse.cli.drift", "Find what is not alike: node to node, against the twin, now and then."),
+    "history": ("pytest_harehearse.cli.history", "Show what was measured, and since which run it is another."),
+    "compare": (
+        "pytest_harehearse.cli.compare",
+        "Hold two clusters or runs against each other: how much slower, and why.",
+    ),
+    "gate": ("pytest_harehearse.cli.gate", "Decide go or no-go before a window, from evidence; change nothing."),
+    "weekly": ("pytest_harehearse.cli.weekly", "Drift, rehearsals, comparison and gate, for a timer or CI."),
     "report": ("pytest_harehearse.cli.report", "Write the report of runs anew."),
 }
 

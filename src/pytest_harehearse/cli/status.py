@@ -43,10 +43,12 @@ def judge(cluster: Cluster, state: ClusterState) -> Answer:
 def ask(found: Inventory, cluster: Cluster, *, config: Path | None = None) -> Answer:
     """Ask a cluster; whatever keeps it from answering is the reason for not knowing."""
     from pytest_harehearse.labs.base import lab_of
+    from pytest_harehearse.labs.hosts import reach_hosts
 
-    if cluster.kind == "production":
-        return Answer(cluster, None, None, "it is production, which this version cannot read yet")
     try:
+        if cluster.provider is None:
+            with reach_hosts(found, cluster) as reached:
+                return judge(cluster, reached.manager.state())
         lab = lab_of(found, found.environments[cluster.environment])
         report = lab.report()
         if not report.exists:
@@ -81,6 +83,7 @@ def document(answers: Sequence[Answer]) -> dict[str, Any]:
                 "redundant": answer.redundant,
                 "reason": answer.reason,
                 "active": answer.state.active if answer.state else None,
+                "notes": list(answer.state.notes) if answer.state else [],
                 "nodes": [_node(member) for member in answer.state.members] if answer.state else [],
             }
             for answer in answers
@@ -103,20 +106,32 @@ def _node(member: Member) -> dict[str, Any]:
 
 
 def _witness(member: Member) -> str | None:
-    """Return what the node says of itself: primary, replica; None when it did not answer."""
+    """Return what the node says of itself: primary or active, replica or standby; None when it did not answer."""
+    from pytest_harehearse.managers.state import ACTIVE, PRIMARY, REPLICA, STANDBY
+
     if member.witness_primary is None:
         return None
-    return "primary" if member.witness_primary else "replica"
+    if member.role in {ACTIVE, STANDBY}:
+        return ACTIVE if member.witness_primary else STANDBY
+    return PRIMARY if member.witness_primary else REPLICA
 
 
 def lines(answer: Answer) -> list[str]:
     """Return one cluster for people: the table, then a sentence."""
+    from pytest_harehearse.managers.state import PRIMARY, REPLICA
+
     cluster = answer.cluster
-    text = [f"{cluster.id}  ({cluster.manager}, {cluster.provider or cluster.kind})"]
+    text = [f"{cluster.id}  ({cluster.manager}, {common.place(cluster)})"]
     if answer.state is not None:
-        head = ("node", "role", "state", "timeline", "lag", "sync", "node itself says")
-        text += common.table([head, *(_row(member) for member in answer.state.members)])
+        if any(member.role in {PRIMARY, REPLICA} for member in answer.state.members):
+            head = ("node", "role", "state", "timeline", "lag", "sync", "node itself says")
+            text += common.table([head, *(_row(member) for member in answer.state.members)])
+        else:
+            # Nothing is replicated by this manager, so nothing lags.
+            own = [("node", "role", "state", "node itself says")]
+            text += common.table(own + [(*_row(member)[:3], _row(member)[-1]) for member in answer.state.members])
         text += [f"  {member.name}: {member.problem}" for member in answer.state.members if member.problem]
+        text += [f"  {note}" for note in answer.state.notes]
     return [*text, f"{common.sign(answer.redundant)} {sentence(answer)}"]
 
 
@@ -148,12 +163,15 @@ def sentence(answer: Answer) -> str:
 
 def brief(state: ClusterState) -> str:
     """Return who is active and who would take over: ``primary n1, replicas n2 (sync) and n3``."""
+    from pytest_harehearse.managers.state import ACTIVE, PRIMARY, REPLICA, STANDBY
+
+    databases = not any(m.role in {ACTIVE, STANDBY} for m in state.members)
     names = [f"{m.name} (sync)" if m.sync else m.name for m in map(state.member, state.standbys)]
-    text = f"primary {state.active or 'unknown'}"
+    text = f"{PRIMARY if databases else ACTIVE} {state.active or 'unknown'}"
     if not names:
         return text
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    return f"{text}, {'replica' if len(names) == 1 else 'replicas'} {listed}"
+    return f"{text}, {REPLICA if databases else STANDBY}{'' if len(names) == 1 else 's'} {listed}"
 
 
 @click.command()
@@ -165,7 +183,7 @@ def command(words: tuple[str, ...], config: Path | None, as_json: bool) -> int:
 
     CLUSTER is ENV/NAME, or ENV for all of its clusters. Default: the default environment. Only reads.
 
-    Redundant: one primary that calls itself so, every other node streaming from it without lag.
+    Redundant: one active node (primary) that calls itself so, and every other node could take over without loss.
 
     \b
     Exit status: 0 all are redundant · 1 one is not · 2 unknown (its lab is not up, or nothing answers)

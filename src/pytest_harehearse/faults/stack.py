@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+from pytest_harehearse.errors import Unsupported
+from pytest_harehearse.faults import lab_undo, stacks
+from pytest_harehearse.faults.base import Armed, Fault, Scene
+from pytest_harehearse.faults.dead_man import DeadMan
 from pytest_harehearse.labs.base import StackControl
+from pytest_harehearse.units import seconds
 
 
-class StackKill:
+class StackKill(Armed):
     """See :class:`~.base.Fault`."""
 
     name = "stack_kill"
 
-    def __init__(self, lab: object, cluster: str, target: str) -> None:
+    def __init__(self, lab: object, cluster: str, target: str, timer: DeadMan | None = None) -> None:
         self._lab = lab
+        self._timer = timer
         self._cluster = cluster
         self._pids: list[int] = []
         self.target = target
@@ -48,6 +54,25 @@ class StackKill:
         self._control.start_stack(self._cluster, self.target)
 
     def undone(self) -> str | None:
-        """Undone when the node's processes live."""
-        alive = self._control.stack_processes(self._cluster, self.target)
-        return None if alive else f"nothing runs on {self.target}"
+        """Undone when all that belongs to the node runs."""
+        return lab_undo.stack_left(self._control, self._cluster, self.target)
+
+
+def stack_kill(scene: Scene, node: str, *, dead_man: str | None = None, part: str = "") -> Fault:
+    """SIGKILL the node's cluster manager and all it runs; the undo starts it again.
+
+    Args:
+        scene: where.
+        node: which node.
+        dead_man: how long it outlives a runner that was killed.
+        part: on hosts: ``corosync`` (default) or ``pacemaker``.
+    """
+    hosts = scene.channels or scene.cluster.provider in {"lxd", "hosts"}
+    if hosts and not isinstance(scene.lab, StackControl):
+        if part not in {"", "corosync", "pacemaker"}:
+            raise Unsupported(f"stack_kill has no part {part!r}; there are corosync and pacemaker.")
+        return stacks.stack_kill(
+            scene, node, part="pacemaker" if part == "pacemaker" else "corosync", dead_man=dead_man
+        )
+    within = scene.dead_man if dead_man is None else seconds(dead_man)
+    return StackKill(scene.lab, scene.cluster.name, node, lab_undo.timer(scene, "stack", node, within))

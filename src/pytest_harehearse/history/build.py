@@ -9,15 +9,23 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from pytest_harehearse import events as e
 from pytest_harehearse.clock import Anchor
 from pytest_harehearse.history.rehearsal import build_rehearsal
 from pytest_harehearse.history.summary import ClusterSummary, RunSummary, Verdict, worst
 
+#: Options that lead to the same inventory and store, and to the same production for the same change.
+_KEPT: Final = frozenset({"--harehearse-config", "--harehearse-store", "--harehearse-arm", "--harehearse-change"})
 
-def build(directory: Path) -> RunSummary:
+
+def build(directory: Path, only: str | None = None) -> RunSummary:
     """Return the summary of the run in ``directory``.
+
+    Args:
+        directory: of the run.
+        only: the id of a rehearsal: leave the others out; None: all of them.
 
     Raises:
         ValueError: the stream is damaged or has no beginning.
@@ -36,7 +44,9 @@ def build(directory: Path) -> RunSummary:
     rehearsals = tuple(
         build_rehearsal(started, stream, directory, clusters.get(started.cluster), last, options, problems)
         for started in stream
-        if isinstance(started, e.RehearsalStarted) and not _skipped(started, stream)
+        if isinstance(started, e.RehearsalStarted)
+        and only in {None, started.rehearsal}
+        and not _skipped(started, stream)
     )
     verdicts = [one.verdict for one in rehearsals] + ([] if ended else [Verdict.UNFINISHED])
     return RunSummary(
@@ -60,7 +70,7 @@ def build(directory: Path) -> RunSummary:
 def _cluster(opened: e.ClusterOpened) -> ClusterSummary:
     return ClusterSummary(
         opened.cluster, opened.kind, opened.manager, opened.provider, tuple(opened.nodes), opened.lab_up_s,
-        tuple(opened.notes),
+        tuple(opened.notes), opened.writes, opened.change, opened.armed_by,
     )  # fmt: skip
 
 
@@ -72,10 +82,10 @@ def _skipped(started: e.RehearsalStarted, stream: Sequence[e.Event]) -> bool:
 
 
 def _kept_options(argv: list[str]) -> list[str]:
-    """Return the options a repetition needs to find the same inventory and store."""
+    """Return the options without which a repetition would not be one."""
     kept: list[str] = []
     for index, word in enumerate(argv):
         name, equals, _ = word.partition("=")
-        if name in {"--harehearse-config", "--harehearse-store"}:
+        if name in _KEPT:
             kept += [word] if equals else argv[index : index + 2]
     return kept

@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pytest_harehearse import events as e
+from pytest_harehearse.history.fault_course import faults
+from pytest_harehearse.history.patch_day import patch_days
+from pytest_harehearse.history.phases import Felt, attributions
 from pytest_harehearse.history.summary import (
+    ClockSummary,
     ClusterSummary,
     DualSummary,
+    InvariantSummary,
     LatencyBucket,
     RehearsalSummary,
     RoleSpan,
@@ -25,7 +30,9 @@ from pytest_harehearse.probes.attempts import Attempt, read_attempts
 from pytest_harehearse.probes.audit import Audit
 from pytest_harehearse.probes.dual import Dual, DualActive, dual_limitation, found_dual
 from pytest_harehearse.probes.measurement import Measurement, measure_file
+from pytest_harehearse.rehearsal import invariants
 from pytest_harehearse.rehearsal.limits import DualSeen, Measured, Redundancy, judge
+from pytest_harehearse.rehearsal.outcome import Watched
 from pytest_harehearse.rehearsal.recorder import REDUNDANT
 
 #: Buckets of a latency line; enough to draw, few enough for a page.
@@ -52,14 +59,12 @@ def build_rehearsal(
         for described in meter.services
         if (pair := _service(described, meter, mine, directory, problems)) is not None
     ]
-    services = tuple(service for service, _ in pairs)
+    services = tuple(service for service, _, _ in pairs)
     dual = _dual(mine, directory, problems)
-    limits = judge(
-        started.limits,
-        [_measured(service, measurement, budget) for service, (measurement, budget) in pairs],
-        _redundancy(mine, end),
-        DualSeen(dual.lower, dual.upper, dual.problem) if dual else None,
-    )
+    measured = [_measured(service, watched.measurement, budget) for service, watched, budget in pairs]
+    seen = DualSeen(dual.lower, dual.upper, dual.problem) if dual else None
+    writes = cluster is None or cluster.writes
+    limits = judge(started.limits, measured, _redundancy(mine, end), seen, writes=writes)
     verdict, reason = _verdict(finished)
     name = started.nodeid.rpartition("::")[2] or started.nodeid
     return RehearsalSummary(
@@ -68,7 +73,7 @@ def build_rehearsal(
         name=name,
         title=started.title,
         cluster=started.cluster,
-        kind=cluster.kind if cluster else "unknown",
+        kind=cluster.kind if cluster else started.kind or "unknown",
         verdict=verdict,
         reason=reason,
         start=started.t,
@@ -81,7 +86,28 @@ def build_rehearsal(
         again=shlex.join(["pytest", started.nodeid, "--harehearse-cluster", started.cluster, *options]),
         dual=dual,
         skipped={name: why for x in mine if isinstance(x, e.MeterStarted) for name, why in x.skipped.items()},
+        phases=attributions(mine, [Felt(s.name, s.outages, s.ended) for s in services if s.valid], end),
+        clocks=_clocks(mine),
+        faults=faults(mine, [watched for _, watched, _ in pairs], end),
+        invariants=_invariants(started, mine, measured, seen),
+        patch_days=patch_days(mine, end),
+        stopped=next((x.reason for x in mine if isinstance(x, e.RehearsalStopped)), None),
     )
+
+
+def _invariants(
+    started: e.RehearsalStarted, mine: Sequence[e.Event], measured: Sequence[Measured], dual: DualSeen | None
+) -> tuple[InvariantSummary, ...]:
+    """Return what was judged besides the limits: whether two nodes were active, only where they were asked."""
+    asked = any(x.claims for x in mine if isinstance(x, e.MeterStarted))
+    looked = [x for x in mine if isinstance(x, e.InvariantLooked)]
+    return invariants.judge(started.limits, measured, dual if asked else None, looked)
+
+
+def _clocks(mine: Sequence[e.Event]) -> tuple[ClockSummary, ...]:
+    """Return each node's clock as it was measured last."""
+    found = {x.node: ClockSummary(x.node, x.offset, x.error) for x in mine if isinstance(x, e.ClockMeasured)}
+    return tuple(found[node] for node in sorted(found))
 
 
 def _verdict(finished: e.RehearsalFinished | None) -> tuple[Verdict, str | None]:
@@ -101,7 +127,7 @@ def _measured(service: ServiceSummary, measurement: Measurement, budget: float |
 
 def _service(
     described: dict[str, Any], meter: e.MeterStarted, mine: Sequence[e.Event], directory: Path, problems: list[str]
-) -> tuple[ServiceSummary, tuple[Measurement, float | None]] | None:
+) -> tuple[ServiceSummary, Watched, float | None] | None:
     path = directory / described["file"]
     try:
         file = read_attempts(path)
@@ -112,9 +138,9 @@ def _service(
     measurement = measure_file(file)
     began = min((a.due for a in file.attempts), default=meter.t)
     ended = file.ended if file.ended is not None else began
-    audit = next(
-        (x for x in mine if isinstance(x, e.WritesAudited) and x.service == described["name"] and x.t > meter.t), None
-    )
+    audits = [x for x in mine if isinstance(x, e.WritesAudited) and x.service == described["name"] and x.t > meter.t]
+    # Runs of earlier versions do not say of which watch an audit is.
+    audit = next((x for x in audits if x.file in {"", described["file"]}), None)
     summary = ServiceSummary(
         name=described["name"],
         probe=described["probe"],
@@ -145,7 +171,7 @@ def _service(
         unknown=measurement.unknown,
         notes=file.notes,
     )
-    return summary, (measurement, described.get("interruption"))
+    return summary, Watched(described["name"], measurement, file.attempts), described.get("interruption")
 
 
 def _dual(mine: Sequence[e.Event], directory: Path, problems: list[str]) -> DualSummary | None:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_harehearse.clock import Anchor
+from pytest_harehearse.history.patch_day import PatchDaySummary
+from pytest_harehearse.history.phases import Attribution
 from pytest_harehearse.probes.audit import Audit
 from pytest_harehearse.probes.course import Disturbance, Ramp
 from pytest_harehearse.probes.dual import Dual
 from pytest_harehearse.probes.interruption import Outage
 from pytest_harehearse.probes.measurement import Lag, Slow
+from pytest_harehearse.rehearsal.verdict import InvariantSummary as InvariantSummary
 from pytest_harehearse.rehearsal.verdict import LimitSummary as LimitSummary
 from pytest_harehearse.rehearsal.verdict import Verdict as Verdict
 from pytest_harehearse.rehearsal.verdict import worst as worst
@@ -93,6 +96,46 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class StepSummary:
+    """Of a fault: armed, struck, proved, undone, verified, and when."""
+
+    name: str
+    t: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSummary:
+    """One fault, from its strike to the proof that it is undone."""
+
+    #: As in the catalogue.
+    name: str
+    target: str
+    start: float
+    #: When it was proved undone; None: it was not.
+    end: float | None
+    steps: tuple[StepSummary, ...]
+    #: How the strike ended, and the undo: done, failed, unknown; unfinished without an end. "none": nobody undid it.
+    outcome: str
+    undone: str
+    #: When the undo began.
+    undo_start: float | None
+    strike_text: str
+    undo_text: str
+    #: What the cluster should make of it, what it made of it ("unknown" when that is not known), and what that was seen by.
+    expected: str
+    observed: str
+    why: str
+    #: Whether the two agree; None: not known.
+    agrees: bool | None
+    #: The test itself asked for the expected outcome, so that another one fails it.
+    asserted: bool = False
+    #: The service that was interrupted longest meanwhile, and that interruption; None: none was.
+    service: str | None = None
+    outage: Outage | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoleSpan:
     """A node held a role from ``start`` to ``end``; the change came at most ``uncertainty`` seconds before ``start``."""
 
@@ -101,6 +144,15 @@ class RoleSpan:
     start: float
     end: float
     uncertainty: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSummary:
+    """A node's wall clock against the runner's: ``offset`` = node − runner in seconds, true within ± ``error``."""
+
+    node: str
+    offset: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +181,16 @@ class RehearsalSummary:
     dual: DualSummary | None = None
     #: Services that could not be asked from this machine, and why.
     skipped: dict[str, str] = field(default_factory=dict)
+    #: Where the seconds went after each thing that was done.
+    phases: tuple[Attribution, ...] = ()
+    clocks: tuple[ClockSummary, ...] = ()
+    faults: tuple[FaultSummary, ...] = ()
+    #: What must hold after every rehearsal; none was looked at when it failed before.
+    invariants: tuple[InvariantSummary, ...] = ()
+    #: Why a stop condition ended it; None: none did.
+    stopped: str | None = None
+    #: Workflows of a patch day that it carried out.
+    patch_days: tuple[PatchDaySummary, ...] = ()
 
     @property
     def t0(self) -> float:
@@ -157,6 +219,11 @@ class ClusterSummary:
     nodes: tuple[str, ...]
     lab_up_s: float | None = None
     notes: tuple[str, ...] = ()
+    #: Whether a service of it is written to.
+    writes: bool = True
+    #: Of an armed production: for which change, and by whom.
+    change: str = ""
+    armed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

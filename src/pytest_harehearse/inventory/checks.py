@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, get_args
 
+from pytest_harehearse.inventory.mistaken import mistaken
 from pytest_harehearse.inventory.schema import Manager, Probe, Provider
 from pytest_harehearse.inventory.wording import Loc, Problem, choice, dotted, follow, nearest, shown
 from pytest_harehearse.units import DurationError, seconds
@@ -45,6 +46,7 @@ def check(document: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem
             yield from _unique((*loc, "services"), cluster.get("services"), written)
             yield from _services((*loc, "services"), cluster.get("services"), written)
             yield from _embedded(loc, cluster, written) if embedded else _inhabited(loc, cluster)
+    yield from mistaken(document)
 
 
 def _tables(value: object) -> dict[str, dict[str, Any]]:

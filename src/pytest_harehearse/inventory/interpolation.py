@@ -52,3 +52,8 @@ def escape(text: str) -> str:
 def has_variable(text: str) -> bool:
     """Say whether the text takes its content, or a part of it, from the environment."""
     return any(not match["escaped"] for match in _TOKEN.finditer(text))
+
+
+def variables(text: str) -> list[str]:
+    """Return the names of the variables that the text takes content from."""
+    return [match["inner"] for match in _TOKEN.finditer(text) if not match["escaped"]]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import tomllib
@@ -13,6 +14,7 @@ from typing import Any, Final
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.inventory.interpolation import InterpolationError, expand
 from pytest_harehearse.inventory.model import Inventory
+from pytest_harehearse.inventory.secrets import secrets
 from pytest_harehearse.inventory.wording import Loc, Problem, file_label
 
 FILE_NAME: Final = "harehearse.toml"
@@ -54,7 +56,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Inventory:
     problems = unresolved + [problem for problem in found if problem.loc not in unknown]
     if tables is None or problems:
         raise ConfigError(lines(problems, written, file))
-    return tables.plain(path.absolute())
+    return dataclasses.replace(tables.plain(path.absolute()), secrets=secrets(written, document, environ))
 
 
 def _read(path: Path, file: str) -> str:

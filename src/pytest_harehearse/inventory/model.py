@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 Kind = Literal["lab", "production"]
+
+#: Unless the inventory says otherwise, in seconds.
+LEASE_S: Final = 60.0
+DEAD_MAN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,40 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftRule:
+    """How facts of nodes must compare, as the site has it; see ``drift.rules``."""
+
+    path: str
+    policy: Literal["must_match", "same_minor", "may_differ", "ignore"]
+    severity: Literal["forbidden", "watch", "note"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What must hold before a window; all lengths are seconds. Evidence that is older than its limit proves nothing."""
+
+    #: Rehearsals count for so long.
+    rehearsed_within: float = 7 * 86400.0
+    #: So many of planned work must have passed in that time.
+    rehearsals: int = 3
+    #: The longest interruption at one go; None: the tightest budget of a service.
+    interruption: float | None = None
+    #: The way back was rehearsed, and a node was fenced, within this time.
+    way_back_within: float = 30 * 86400.0
+    fenced_within: float = 90 * 86400.0
+    #: The test whose playbook is carried out in the window; None: that of the latest patch day.
+    playbook: str | None = None
+    #: Certificates must last for longer.
+    certificates: float = 30 * 86400.0
+    #: Free of each filesystem, as a share of it (0 to 1).
+    disk: float = 0.1
+    #: A program that prints when the last good backup was made (ISO 8601, or seconds ago), and how old it may be.
+    backup: tuple[str, ...] = ()
+    backup_within: float = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A cluster of an environment; ``id`` is ENVIRONMENT/CLUSTER."""
 
@@ -69,7 +107,19 @@ class Cluster:
     twin: str | None = None
     allow: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
-    gates: dict[str, float] = field(default_factory=dict)
+    gates: Gates = field(default_factory=Gates)
+    #: Rules of the site for what must be alike, before the built-in ones; and files to look at, too.
+    drift: tuple[DriftRule, ...] = ()
+    drift_files: tuple[str, ...] = ()
+    #: Seconds that a lease on it lasts by itself, once its holder died.
+    lease: float = LEASE_S
+    #: Seconds after which a fault undoes itself, once its runner died.
+    dead_man: float = DEAD_MAN_S
+    #: An interruption longer than this (seconds) stops a rehearsal; None: none does.
+    abort_after: float | None = None
+    #: For the playbook: whom to call, and what the one on call should know.
+    contacts: tuple[str, ...] = ()
+    notes: str = ""
 
     @property
     def id(self) -> str:
@@ -98,6 +148,8 @@ class Inventory:
     store: str | None = None
     #: Database URL of the history with any secret in it; None: SQLite in the store.
     history: str | None = field(default=None, repr=False)
+    #: What nobody may read in a report: passwords of its URLs, and variables of the environment that are named as secrets.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def store_path(self) -> Path:

@@ -11,20 +11,33 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from pytest_harehearse.inventory.model import Cluster, Environment, Inventory, Kind, Node, Service
+from pytest_harehearse.inventory.model import (
+    DEAD_MAN_S,
+    LEASE_S,
+    Cluster,
+    DriftRule,
+    Environment,
+    Gates,
+    Inventory,
+    Kind,
+    Node,
+    Service,
+)
 from pytest_harehearse.units import seconds
 
 Manager = Literal["pacemaker", "patroni", "sentinel", "keepalived", "galera", "lifekeeper", "wsfc"]
 Probe = Literal["http", "tcp", "icmp", "postgresql", "redis", "mysql", "dns", "command"]
-Provider = Literal["embedded", "lxd", "vagrant"]
+Provider = Literal["embedded", "lxd", "vagrant", "hosts"]
 Action = Literal["switchover", "patch", "fault"]
 Layer = Literal["network", "transport", "name", "application", "database"]
 
 #: (every, timeout) of probes that log in and ask, or start a program; they cannot be as quick as the others.
 _PACE: Final = {"postgresql": (0.05, 0.5), "mysql": (0.05, 0.5), "command": (0.5, 2.0)}
 _QUICK: Final = (0.02, 0.06)
+_SHORTEST_TIMER_S: Final = 2.0
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _CALLABLE: Final = re.compile(r".+\.py:[A-Za-z_]\w*")
+_SHARE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK: Final = r"((?:[01]\d|2[0-3]):[0-5]\d)"
 _WINDOW: Final = re.compile(rf"\s*([A-Za-z]+)\s+{_CLOCK}-{_CLOCK}\s+(\S+)\s*")
@@ -69,9 +82,30 @@ def _at_least_1_ms(value: float) -> float:
     return value
 
 
+def _a_timer(value: float) -> float:
+    if value < _SHORTEST_TIMER_S:
+        raise InvalidError(
+            "it must be at least 2s: it counts in whole seconds, and is put off while the rehearsal lives"
+        )
+    return value
+
+
 def _at_least_1(value: int) -> int:
     if value < 1:
         raise InvalidError("it must be at least 1")
+    return value
+
+
+def _share(value: object) -> object:
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or float(match[1]) > 100:
+        raise InvalidError("it must be a share, as in '10%'")
+    return float(match[1]) / 100
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/") or "\n" in value:
+        raise InvalidError("it must be the path of a file, as in '/etc/myapp.conf'")
     return value
 
 
@@ -113,7 +147,10 @@ Text = Annotated[str, AfterValidator(_filled)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Length = Annotated[Duration, AfterValidator(_above_zero)]
 Period = Annotated[Duration, AfterValidator(_at_least_1_ms)]
+Timer = Annotated[Duration, AfterValidator(_a_timer)]
 Count = Annotated[int, AfterValidator(_at_least_1)]
+Path_ = Annotated[str, AfterValidator(_path)]
+Share = Annotated[float, BeforeValidator(_share)]
 Status = Annotated[int, AfterValidator(_http_status)]
 Callable = Annotated[str, AfterValidator(_callable)]
 Window = Annotated[str, AfterValidator(_window)]
@@ -196,6 +233,32 @@ class GatesTable(Table):
     rehearsed_within: Length | None = None
     rehearsals: Count | None = None
     interruption: Duration | None = None
+    way_back_within: Length | None = None
+    fenced_within: Length | None = None
+    playbook: Text | None = None
+    certificates: Length | None = None
+    disk: Share | None = None
+    backup: list[Text] | None = None
+    backup_within: Length | None = None
+
+    def plain(self) -> Gates:
+        """Return the limits as plain data; what is not given is as the model has it."""
+        given = self.model_dump(exclude_none=True)
+        return Gates(**{**given, "backup": tuple(given.get("backup", ()))})
+
+
+class DriftTable(Table):
+    """``[[environments.E.clusters.C.drift]]``."""
+
+    noun = "a rule of drift"
+    path: Text
+    policy: Literal["must_match", "same_minor", "may_differ", "ignore"]
+    severity: Literal["forbidden", "watch", "note"] = "watch"
+    reason: Text
+
+    def plain(self) -> DriftRule:
+        """Return the rule as plain data."""
+        return DriftRule(self.path, self.policy, self.severity, self.reason)
 
 
 class ClusterTable(Table):
@@ -209,7 +272,14 @@ class ClusterTable(Table):
     twin: Text | None = None
     allow: list[Action] = []
     windows: list[Window] = []
+    abort_after: Length | None = None
+    dead_man: Timer | None = None
+    lease: Timer | None = None
+    contacts: list[Text] = []
+    notes: Text | None = None
     gates: GatesTable = GatesTable()
+    drift: list[DriftTable] = []
+    drift_files: list[Path_] = []
 
     def plain(self, environment: str, name: str, kind: Kind, provider: str | None, base: Path) -> Cluster:
         """Return the cluster as plain data."""
@@ -225,7 +295,14 @@ class ClusterTable(Table):
             twin=self.twin,
             allow=tuple(self.allow),
             windows=tuple(self.windows),
-            gates={gate: float(limit) for gate, limit in self.gates.model_dump(exclude_none=True).items()},
+            abort_after=self.abort_after,
+            dead_man=DEAD_MAN_S if self.dead_man is None else self.dead_man,
+            lease=LEASE_S if self.lease is None else self.lease,
+            contacts=tuple(self.contacts),
+            notes=self.notes or "",
+            gates=self.gates.plain(),
+            drift=tuple(rule.plain() for rule in self.drift),
+            drift_files=tuple(self.drift_files),
         )
 
 
@@ -274,6 +351,8 @@ def table_at(loc: tuple[str | int, ...]) -> type[Table]:
             return EnvironmentTable
         case (_, _, _, _):
             return ClusterTable
+        case (_, _, _, _, "drift", _):
+            return DriftTable
         case (_, _, _, _, _):
             return GatesTable
         case (_, _, _, _, "nodes", _):

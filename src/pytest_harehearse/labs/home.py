@@ -73,6 +73,9 @@ class LabState:
     sentinels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     up_s: float | None = None
+    #: Which kind of lab it is, and what only that kind has to know to find and to remove it.
+    provider: str = "embedded"
+    site: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property

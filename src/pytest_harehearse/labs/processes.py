@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,16 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         return ""
+
+
+def speaking_of(folder: Path) -> list[Found]:
+    """Return the living processes whose command line names ``folder``: monitors of containers work elsewhere."""
+    found = []
+    for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        command = _command(pid)
+        if pid != os.getpid() and f"{folder}/" in command and _living(pid):
+            found.append(Found(pid, _cwd(pid) or Path("/"), command))
+    return found
 
 
 def below(home: Path) -> list[Found]:
@@ -103,6 +113,67 @@ def kill_all(home: Path, within: float = 10.0) -> list[int]:
             raise TimeoutError(f"still alive after {within:.0f} s: {names}")
         time.sleep(0.02)
     return list(ended)
+
+
+def end_all(
+    home: Path, within: float = 20.0, *, serves: Callable[[Found], bool] = lambda _: False,
+    stop: signal.Signals = signal.SIGTERM,
+) -> list[int]:  # fmt: skip
+    """Ask what works below ``home`` to end, managers before what they manage, and SIGKILL what has not ended in time.
+
+    Args:
+        home: the folder.
+        within: seconds.
+        serves: what others manage: a manager may end it itself, in its own order, and is asked first.
+        stop: the signal by which what serves ends at once and in order.
+
+    Returns:
+        The pids that had to be killed.
+
+    Raises:
+        TimeoutError: something is alive even then.
+    """
+    found = below(home)
+    managers = _ask_to_end([process for process in found if not serves(process)], found, signal.SIGTERM)
+    began = time.monotonic()
+    while any(started(process.pid) is not None for process in managers) and time.monotonic() < began + within / 2:
+        reap(process.pid for process in found)
+        time.sleep(0.05)
+    left = below(home)
+    _ask_to_end([process for process in left if serves(process)], left, stop)
+    while below(home) and time.monotonic() < began + within:
+        reap(process.pid for process in found)
+        time.sleep(0.05)
+    return kill_all(home)
+
+
+def _ask_to_end(those: Iterable[Found], among: Iterable[Found], number: signal.Signals) -> list[Found]:
+    """Signal parents only, and return them: a server ends its own children, in its own order."""
+    pids = {process.pid for process in among}
+    asked = [process for process in those if parent(process.pid) not in pids]
+    for process in asked:
+        send(process, number)
+    return asked
+
+
+def parent(pid: int) -> int:
+    """Return a process's parent; 0: it is gone."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def state(pid: int) -> str:
+    """Return a process's state as the kernel abbreviates it, as T for stopped; empty: it is gone."""
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def started(pid: int) -> int | None:

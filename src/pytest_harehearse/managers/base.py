@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.managers.state import ClusterState
+from pytest_harehearse.remote.base import Script
 
 #: Manager → the names of its ways of switching over, the default first.
-SWITCHOVER_WAYS: Final[dict[str, tuple[str, ...]]] = {"patroni": ("rest",), "sentinel": ("coordinated", "classic")}
+SWITCHOVER_WAYS: Final[dict[str, tuple[str, ...]]] = {
+    "patroni": ("rest",),
+    "sentinel": ("coordinated", "classic"),
+    "pacemaker": ("move",),
+}
 
 
 @runtime_checkable
@@ -85,4 +91,52 @@ class Claims(Protocol):
 
     def claims(self) -> tuple[Service, ...]:
         """Return one service a node, named like it, of mode ``claim``: by it the meter asks the node itself."""
+        ...
+
+
+@runtime_checkable
+class ClaimsByCommand(Protocol):
+    """A manager whose nodes tell by a command whether they are the active one."""
+
+    def claim_commands(self) -> dict[str, Script]:
+        """Return node → the script that exits with 0 for "yes" and 1 for "no" there; none when that cannot be asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something the cluster recorded by itself: when (monotonic seconds of the runner, true within ± ``error``) and what."""
+
+    node: str
+    #: detected, fencing, fenced, starting, started, vip: see ``history.phases``.
+    what: str
+    at: float
+    error: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A node's wall clock against the runner's: node − runner, in seconds, true within ± ``error``."""
+
+    node: str
+    offset: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """All that the nodes recorded in a stretch; ``problems`` says what could not be read, and why."""
+
+    records: tuple[Record, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Records(Protocol):
+    """A manager whose nodes record what they did and when."""
+
+    def records(self, since: float, deadline: float = 20.0) -> Recordings:
+        """Return what was recorded since an instant (monotonic seconds of the runner)."""
         ...

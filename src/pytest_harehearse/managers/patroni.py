@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pytest_harehearse.errors import Indeterminate, Refused, Unreachable
 from pytest_harehearse.inventory.model import Service
+from pytest_harehearse.managers import patroni_pause, settings
 from pytest_harehearse.managers import patroni_rest as rest
 from pytest_harehearse.managers.base import SWITCHOVER_WAYS
 from pytest_harehearse.managers.postgres_witness import Testimony, ask, url_of
@@ -23,6 +24,8 @@ _PRIMARY_WORDS = frozenset({"leader", "primary", "master", "standby_leader"})
 _REPLICA_WORDS = frozenset({"replica", "sync_standby", "quorum_standby"})
 #: The one 503 that says that nothing will happen any more: the request is gone, and the leader is the same.
 _FAILED = "Switchover failed"
+#: How often a standby that seems to lag is asked once more.
+_AGAIN: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,13 @@ def _lag(entry: dict[str, Any]) -> int | None:
     return lag if isinstance(lag, int) else None
 
 
+def _behind(witness: Testimony, ahead: int | None) -> int | None:
+    """Return how many bytes of the primary's log, as it was when asked, a standby has not replayed; None: not known."""
+    if witness.primary is not False or witness.position is None or ahead is None:
+        return None
+    return max(0, ahead - witness.position)
+
+
 class Patroni:
     """One Patroni cluster."""
 
@@ -76,21 +86,34 @@ class Patroni:
         with ThreadPoolExecutor(max_workers=4 * len(self._nodes)) as pool:
             own = {n.name: pool.submit(rest.get, n.host, n.rest_port, "/patroni", deadline) for n in self._nodes}
             shared = {n.name: pool.submit(rest.get, n.host, n.rest_port, "/cluster", deadline) for n in self._nodes}
-            settings = [pool.submit(rest.get, n.host, n.rest_port, "/config", deadline) for n in self._nodes]
+            wishes = [pool.submit(rest.get, n.host, n.rest_port, "/config", deadline) for n in self._nodes]
             witness = {n.name: pool.submit(ask, n.conninfo, deadline) for n in self._nodes}
             views = {name: future.result() for name, future in own.items()}
             testimony = {name: future.result() for name, future in witness.items()}
-            wanted = max(_sync_wanted(future.result().body) for future in settings)
+            ahead = max((one.position for one in testimony.values() if one.primary and one.position), default=None)
+            for _ in range(_AGAIN):
+                # Who was asked before the primary lacks what was written in between. Asked after it, a standby has what
+                # the primary had, or it truly lags; without this, constant writes would look like lag.
+                late = [node for node in self._nodes if (_behind(testimony[node.name], ahead) or 0) > 0]
+                again = {node.name: pool.submit(ask, node.conninfo, deadline) for node in late}
+                testimony |= {name: future.result() for name, future in again.items()}
+            wanted = max(_sync_wanted(future.result().body) for future in wishes)
             clusters = [answer.body for future in shared.values() if (answer := future.result()).status == 200]
         listed = _listed(clusters)
         members = tuple(
-            self._member(node.name, views[node.name], listed.get(node.name, {}), testimony[node.name])
+            self._member(node.name, views[node.name], listed.get(node.name, {}), testimony[node.name], ahead)
             for node in self._nodes
         )
-        return ClusterState(members, pending=self._pending(clusters), sync_wanted=wanted)
+        paused = bool(clusters[0].get("pause")) if clusters else None
+        return ClusterState(members, pending=self._pending(clusters), sync_wanted=wanted, maintenance=paused)
+
+    def settings(self, node: str, deadline: float = 10.0) -> settings.Told:
+        """Return what a node is set to, and what could not be read; see ``drift.of_cluster.TellsSettings``."""
+        one = next(each for each in self._nodes if each.name == node)
+        return settings.of_patroni(one.host, one.rest_port, one.conninfo, deadline)
 
     @staticmethod
-    def _member(name: str, view: rest.Answer, entry: dict[str, Any], witness: Testimony) -> Member:
+    def _member(name: str, view: rest.Answer, entry: dict[str, Any], witness: Testimony, ahead: int | None) -> Member:
         if view.status is None:
             return Member(
                 name, UNREACHABLE, witness_primary=witness.primary, timeline=witness.timeline,
@@ -105,12 +128,13 @@ class Patroni:
             state == "running"
         )
         timeline = own.get("timeline")
+        behind = _behind(witness, ahead)
         return Member(
             name=name,
             role=role,
             state=state,
             timeline=timeline if isinstance(timeline, int) else witness.timeline,
-            lag=_lag(entry) if role == REPLICA else None,
+            lag=(_lag(entry) if behind is None else behind) if role == REPLICA else None,
             streaming=streaming if role == REPLICA else None,
             sync=entry.get("role") in {"sync_standby", "quorum_standby"} or bool(own.get("sync_standby")),
             witness_primary=witness.primary,
@@ -208,3 +232,13 @@ class Patroni:
                 "It may happen: unknown."
             )
         return said
+
+    # -- Maintenance and StartsInMaintenance -----------------------------------------------------------------------
+
+    def maintenance(self, on: bool, deadline: float = 60.0) -> str:
+        """Pause or resume; see :class:`~.capabilities.Maintenance`."""
+        return patroni_pause.switch(self._nodes, self._auth, on, deadline)
+
+    def start_in_maintenance(self, node: str, deadline: float = 60.0) -> str:
+        """Start PostgreSQL that the pause leaves stopped; see :class:`~.capabilities.StartsInMaintenance`."""
+        return patroni_pause.start(next(one for one in self._nodes if one.name == node), self._auth, deadline)

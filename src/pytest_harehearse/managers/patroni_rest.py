@@ -31,9 +31,17 @@ def get(host: str, port: int, path: str, deadline: float) -> Answer:
 
 def post(host: str, port: int, path: str, body: dict[str, Any], auth: tuple[str, str], deadline: float) -> Answer:
     """POST JSON with basic authentication; see :func:`_ask`."""
+    return _ask("POST", host, port, path, json.dumps(body), _headers(auth), deadline)
+
+
+def patch(host: str, port: int, path: str, body: dict[str, Any], auth: tuple[str, str], deadline: float) -> Answer:
+    """PATCH JSON with basic authentication; see :func:`_ask`."""
+    return _ask("PATCH", host, port, path, json.dumps(body), _headers(auth), deadline)
+
+
+def _headers(auth: tuple[str, str]) -> dict[str, str]:
     token = base64.b64encode(f"{auth[0]}:{auth[1]}".encode()).decode("ascii")
-    headers = {"Content-Type": "application/json", "Authorization": f"Basic {token}"}
-    return _ask("POST", host, port, path, json.dumps(body), headers, deadline)
+    return {"Content-Type": "application/json", "Authorization": f"Basic {token}"}
 
 
 def _ask(

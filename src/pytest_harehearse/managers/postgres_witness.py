@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The second witness: PostgreSQL's own word on whether it is primary, and on which timeline."""
+"""The second witness: PostgreSQL's own word on whether it is primary, on which timeline, and how far it has come."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ SELECT pg_is_in_recovery(),
        CASE WHEN pg_is_in_recovery()
             THEN (SELECT received_tli FROM pg_stat_wal_receiver)
             ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
-       END
+       END,
+       (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn)::bigint
 """
 
 
@@ -21,6 +22,8 @@ class Testimony:
 
     primary: bool | None
     timeline: int | None = None
+    #: Bytes of write-ahead log: a primary's written, a standby's replayed.
+    position: int | None = None
     problem: str | None = None
 
 
@@ -43,8 +46,8 @@ def ask(conninfo: str, deadline: float) -> Testimony:
         return Testimony(None, problem=str(error).strip().splitlines()[0][:160] if str(error).strip() else repr(error))
     if row is None:
         return Testimony(None, problem="no row came back")
-    recovering, timeline = row
-    return Testimony(not recovering, timeline)
+    recovering, timeline, position = row
+    return Testimony(not recovering, timeline, position)
 
 
 def url_of(conninfo: str) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from pytest_harehearse.errors import Indeterminate, Refused, Unreachable
 from pytest_harehearse.inventory.model import Service
+from pytest_harehearse.managers import settings
 from pytest_harehearse.managers.base import SWITCHOVER_WAYS
 from pytest_harehearse.managers.sentinel_judge import judge
 from pytest_harehearse.managers.sentinel_view import (
@@ -83,6 +84,11 @@ class Sentinel:
                 servers |= {name: future.result() for name, future in again.items()}
             views = [read_sentinel(place, future.result()) for place, future in words]
         return judge({node.name: node.place for node in self._nodes}, views, servers)
+
+    def settings(self, node: str, deadline: float = 10.0) -> settings.Told:
+        """Return what a node's server is set to, and what could not be read; see ``drift.of_cluster.TellsSettings``."""
+        one = next(each for each in self._nodes if each.name == node)
+        return settings.of_valkey(one.place, self._password, deadline)
 
     def _ask_server(self, node: ValkeyNode, deadline: float) -> ServerView:
         return read_server(node.name, ask(node.place, self._password, SERVER_COMMANDS, deadline))

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 
 from pytest_harehearse.clock import now
 
+#: Database managers.
 PRIMARY = "primary"
 REPLICA = "replica"
+#: All others.
+ACTIVE = "active"
+STANDBY = "standby"
 UNREACHABLE = "unreachable"
 
 
@@ -17,7 +21,7 @@ class Member:
     """One node, as the manager and a witness see it. ``None`` means not known, never "no"."""
 
     name: str
-    #: primary, replica, unreachable, or what else the manager calls it (starting, stopped, …).
+    #: primary or active, replica or standby, unreachable, or what else the manager calls it (starting, offline, …).
     role: str
     #: The manager's word: running, streaming, stopped, …
     state: str = ""
@@ -26,6 +30,8 @@ class Member:
     lag: int | None = None
     #: True: replicates without a gap now.
     streaming: bool | None = None
+    #: A standby without replication of its own: True: it could take the service over now.
+    ready: bool | None = None
     #: A synchronous standby: it has every acknowledged write.
     sync: bool = False
     #: What the second witness says: True primary, False replica.
@@ -38,6 +44,8 @@ class Member:
     @property
     def confirmed_primary(self) -> bool:
         """The manager calls it primary, and it does so itself."""
+        if self.role == ACTIVE:
+            return self.witness_primary is True
         return self.role == PRIMARY and self.state == "running" and self.witness_primary is True
 
     def describe(self) -> str:
@@ -51,7 +59,7 @@ class Member:
             words.append("lag unknown" if self.lag is None else f"lag {self.lag} B")
             if self.sync:
                 words.append("sync")
-        if self.role == PRIMARY and self.witness_primary is not True:
+        if self.role in {PRIMARY, ACTIVE} and self.witness_primary is not True:
             words.append("(not confirmed by itself)")
         if self.problem:
             words.append(f"({self.problem})")
@@ -70,6 +78,10 @@ class ClusterState:
     #: What else than a node is missing: one of several sentinels, say. No reason against a switchover.
     incomplete: str | None = None
     t: float = field(default_factory=now)
+    #: What else is worth knowing and lacks nothing: who was fenced lately, say.
+    notes: tuple[str, ...] = ()
+    #: True: the manager was told to leave everything as it is; None: not known, or it has no such mode.
+    maintenance: bool | None = None
 
     @property
     def active(self) -> str | None:
@@ -79,8 +91,8 @@ class ClusterState:
 
     @property
     def standbys(self) -> tuple[str, ...]:
-        """The nodes that replicate now, a synchronous one first, then as the manager prefers."""
-        ready = [m for m in self.members if m.role == REPLICA and m.streaming]
+        """The nodes that replicate now or could take over without, a synchronous one first, then as the manager prefers."""
+        ready = [m for m in self.members if (m.role == REPLICA and m.streaming) or (m.role == STANDBY and m.ready)]
         return tuple(
             m.name for m in sorted(ready, key=lambda m: (not m.sync, m.priority == 0, m.priority or 0, m.name))
         )
@@ -113,22 +125,30 @@ class ClusterState:
         if self.pending:
             return self.pending
         if self.active is None:
-            claims = [m.name for m in self.members if m.role == PRIMARY]
-            return f"no confirmed primary (claimed by: {', '.join(claims) or 'nobody'})"
-        timeline = self.member(self.active).timeline
+            claims = [m.name for m in self.members if m.role in {PRIMARY, ACTIVE}]
+            word = "active node" if any(m.role in {ACTIVE, STANDBY} for m in self.members) else "primary"
+            return f"no confirmed {word} (claimed by: {', '.join(claims) or 'nobody'})"
         for member in self.members:
-            if member.name == self.active:
-                continue
-            if member.role != REPLICA or not member.streaming:
-                return f"{member.name} does not replicate: {member.describe()}"
-            if member.lag is None or member.lag > 0:
-                return f"{member.name} lags: {member.describe()}"
-            if member.timeline != timeline:
-                return f"{member.name} is on timeline {member.timeline}, the primary on {timeline}"
+            if member.name != self.active and (reason := self._lacking(member, self.member(self.active))):
+                return reason
         synchronous = sum(member.sync for member in self.members)
         if synchronous < min(self.sync_wanted, len(self.members) - 1):
             return f"{synchronous} of {self.sync_wanted} standbys are synchronous yet"
         return self.incomplete
+
+    @staticmethod
+    def _lacking(member: Member, active: Member) -> str | None:
+        """Return why a node could not take over now without loss."""
+        if ACTIVE in {active.role, member.role} or member.role == STANDBY:
+            ready = member.role == STANDBY and member.ready
+            return None if ready else f"{member.name} could not take over: {member.describe()}"
+        if member.role != REPLICA or not member.streaming:
+            return f"{member.name} does not replicate: {member.describe()}"
+        if member.lag is None or member.lag > 0:
+            return f"{member.name} lags: {member.describe()}"
+        if member.timeline != active.timeline:
+            return f"{member.name} is on timeline {member.timeline}, the primary on {active.timeline}"
+        return None
 
 
 def _no(name: str, names: tuple[str, ...]) -> Member:

@@ -120,7 +120,9 @@ class Seen:
     ``seen.dual_active`` how long two nodes were active at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, writes: bool = True) -> None:
+        #: False: nothing of the cluster is written to, so that nothing that was written can be lost.
+        self._writes = writes
         self._services: dict[str, ServiceSeen] | None = None
         self._claims: dict[str, AttemptsFile] = {}
         #: Services that could not be asked from here at all, and why.
@@ -205,12 +207,19 @@ class Seen:
         """Numbers of the acknowledged writes that are gone, of all services that were written to.
 
         Raises:
-            NotMeasured: when that could not be established for one of them, or no service writes.
+            NotMeasured: when that could not be established for one of them, or none was watched though the cluster has some.
         """
         writing = [service for service in self.services.values() if service.mode == "write"]
+        if not writing and not self._writes:
+            return []
         if not writing:
             raise NotMeasured("Lost writes are unknown: no service of this watch writes.")
         return sorted(n for service in writing for n in service.lost_writes)
+
+    @property
+    def asked_nodes(self) -> bool:
+        """Whether the nodes were asked if they are active."""
+        return bool(self._claims)
 
     @property
     def dual_active(self) -> DualActive:

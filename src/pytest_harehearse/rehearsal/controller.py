@@ -9,18 +9,26 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_harehearse.errors import ConfigError, HarehearseError
 from pytest_harehearse.events import RehearsalFinished, RehearsalStarted
+from pytest_harehearse.faults.dead_man import owner
 from pytest_harehearse.inventory.model import Cluster as Described
 from pytest_harehearse.inventory.model import Inventory
-from pytest_harehearse.managers.base import SWITCHOVER_WAYS
 from pytest_harehearse.rehearsal import marks
+from pytest_harehearse.rehearsal.abilities import FENCING, capabilities
 from pytest_harehearse.rehearsal.cluster import Cluster
-from pytest_harehearse.rehearsal.plan import Plan, PlannedCluster, PlannedFaults, PlannedProbes
+from pytest_harehearse.rehearsal.drifting import PlannedDrifting
+from pytest_harehearse.rehearsal.faults import Faults
+from pytest_harehearse.rehearsal.patching.facade import Conduct, Patching
+from pytest_harehearse.rehearsal.patching.stepping import GATES, Stepper
+from pytest_harehearse.rehearsal.plan import Plan, PlannedCluster, PlannedProbes
 from pytest_harehearse.rehearsal.run import unwritable
+from pytest_harehearse.rehearsal.scene import scene_of
 from pytest_harehearse.rehearsal.session import Session
+from pytest_harehearse.safety.arming import PRODUCTION, Arming, arm, planned_only
+from pytest_harehearse.safety.guard import unready
 
 Marks = Sequence[tuple[tuple[Any, ...], Mapping[str, Any]]]
 
@@ -37,6 +45,29 @@ class Choice:
     plan: bool = False
     keep_lab: bool = False
     argv: tuple[str, ...] = ()
+    #: A production that is acted on, and for which change.
+    arm: str | None = None
+    change: str | None = None
+    #: Whether a person decides at every gate, up to which gate yes is said, and which run is gone on with.
+    step: bool = False
+    yes_until: str | None = None
+    resume: str | None = None
+
+
+class Terminal(Protocol):
+    """Whoever sits before the run."""
+
+    def is_there(self) -> bool:
+        """Return whether anybody can be asked."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show something."""
+        ...
+
+    def ask(self, question: str) -> str:
+        """Show a question and return a line; raises EOFError when there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +76,15 @@ class PlannedRehearsal:
 
     cluster: Cluster
     probes: PlannedProbes
-    faults: PlannedFaults
+    faults: Faults
     note: Callable[[str], None]
+    patching: Patching
+    drift: PlannedDrifting
+
+
+def person() -> str:
+    """Return who runs this: user@host."""
+    return owner().partition(",")[0]
 
 
 def _unwritable(folder: Path) -> str | None:
@@ -63,9 +101,15 @@ class Controller:
 
     choice: Choice
     say: Callable[[str], None]
+    terminal: Terminal | None = None
+    #: The folder of the run that is gone on with.
+    resume: Path | None = None
+    #: The node that serves in a plan; empty: the first.
+    first: str = ""
     plans: list[tuple[str, str, Plan]] = field(default_factory=list)
     _inventory: Inventory | None = None
     _session: Session | None = None
+    _arming: Arming | None = None
     _planned: PlannedRehearsal | None = None
     #: Clusters that could not be opened.
     _refused: dict[str, HarehearseError] = field(default_factory=dict)
@@ -95,20 +139,38 @@ class Controller:
         """Return the clusters to rehearse on.
 
         Raises:
-            ConfigError: nothing, or something unknown, is selected; or production, which this version only reads.
+            ConfigError: nothing, or something unknown, is selected; or what is armed cannot be.
         """
         from pytest_harehearse.inventory.select import select
 
         found = select(self.inventory, self.choice.environments, self.choice.clusters)
         if not found:
             raise ConfigError("The selected environment has no cluster; see --harehearse-env and --harehearse-cluster.")
-        for described in found:
-            if described.kind == "production" and not self.choice.plan:
-                raise ConfigError(
-                    f"{described.id} is production, so nothing was started: this version rehearses in labs only. To "
-                    "see what would be done: --harehearse-plan"
-                )
+        self._arming = arm(
+            self.choice.arm, self.choice.change, inventory=self.inventory,
+            selected={described.environment for described in found}, by=person(),
+        )  # fmt: skip
         return found
+
+    def planned_only(self, identity: str) -> str | None:
+        """Return why rehearsals on a cluster are only planned in this run; None when they are real."""
+        if self.choice.plan:
+            return "--harehearse-plan was given"
+        return planned_only(self.inventory.clusters[identity], self._arming)
+
+    def unasked(self, identity: str) -> str | None:
+        """Return why a cluster was only planned for though no plan was asked for; None when one was, or it was real."""
+        return None if self.choice.plan else self.planned_only(identity)
+
+    def told(self, identity: str) -> str:
+        """Return what a cluster is and what this run may do there, for headers: "PRODUCTION, not armed: planned only"."""
+        kind = self.inventory.clusters[identity].kind
+        if kind != PRODUCTION:
+            return kind
+        if self.choice.plan:
+            return kind.upper()
+        armed = self._arming is not None and self.planned_only(identity) is None
+        return f"{kind.upper()}, {self._arming.told() if self._arming and armed else 'not armed: planned only'}"
 
     @property
     def store(self) -> Path:
@@ -120,9 +182,30 @@ class Controller:
         """The real session."""
         if self._session is None:
             self._session = Session(
-                self.inventory, self.store, list(self.choice.argv), keep_lab=self.choice.keep_lab, say=self.say
-            )
+                self.inventory, self.store, list(self.choice.argv), keep_lab=self.choice.keep_lab, say=self.say,
+                arming=self._arming, ask=self._stepper(), resume=self.resume,
+            )  # fmt: skip
         return self._session
+
+    def _stepper(self) -> Stepper | None:
+        if not self.choice.step or self.terminal is None:
+            return None
+        prompt = self.terminal.ask if self.terminal.is_there() else None
+        return Stepper(prompt, self.terminal.say, self.choice.yes_until or "")
+
+    def unaskable(self) -> str | None:
+        """Return why the gates cannot be decided as the options say; None when they can."""
+        step, until = self.choice.step, self.choice.yes_until
+        if until is not None and until not in GATES:
+            return f"--yes-until {until}: there is no such gate; there are {', '.join(GATES)}."
+        if until is not None and not step:
+            return "--yes-until goes with --harehearse-step: without it every gate that is green is passed."
+        if step and until is None and not self.choice.plan and (self.terminal is None or not self.terminal.is_there()):
+            return (
+                "--harehearse-step needs a terminal to ask at. Without one, name the last gate that may be passed: "
+                "--yes-until A; the run stops at the next, and --harehearse-resume goes on."
+            )
+        return None
 
     @property
     def began(self) -> Session | None:
@@ -133,12 +216,16 @@ class Controller:
         """Return what would stop every rehearsal on these clusters, as far as it shows without touching anything."""
         from pytest_harehearse.labs.base import lab_of
 
-        if self.choice.plan:
+        if (why := self.unaskable()) is not None:
+            return [why]
+        real = [cluster for cluster in clusters if self.planned_only(cluster) is None]
+        if not real:
             return []
-        found = []
-        for name in dict.fromkeys(self.inventory.clusters[cluster].environment for cluster in clusters):
+        found = [text for cluster in real if (text := unready(self.inventory.clusters[cluster])) is not None]
+        for name in dict.fromkeys(self.inventory.clusters[cluster].environment for cluster in real):
             try:
-                lab_of(self.inventory, self.inventory.environments[name])
+                # A production is among the real ones only when it is armed.
+                lab_of(self.inventory, self.inventory.environments[name], armed=True)
             except ConfigError as error:
                 found.append(str(error))
         if (why := _unwritable(self.store)) is not None:
@@ -151,6 +238,7 @@ class Controller:
         Raises:
             HarehearseError: it cannot be rehearsed on.
         """
+        self._planned = None
         if identity in self._refused:
             raise self._refused[identity].with_traceback(None)
         try:
@@ -172,14 +260,16 @@ class Controller:
         identity = self.session.identify(nodeid)
         run.log.write(
             RehearsalStarted(
-                rehearsal=identity, nodeid=nodeid, title=title, cluster=cluster, limits=dict(limits), source=source
+                rehearsal=identity, nodeid=nodeid, title=title, cluster=cluster, limits=dict(limits), source=source,
+                kind=self.inventory.clusters[cluster].kind, change=self._arming.change if self._arming else "",
+                armed_by=self._arming.by if self._arming else "",
             )
-        )
+        )  # fmt: skip
         run.log.write(RehearsalFinished(rehearsal=identity, outcome=outcome, reason=reason))
 
     def cluster(self, identity: str) -> Cluster:
         """Return the cluster under rehearsal."""
-        return self._planned.cluster if self._planned is not None else self.session.open(identity)
+        return self.session.open(identity) if self.planned_only(identity) is None else self._models[identity]
 
     @property
     def current(self) -> Any:
@@ -189,26 +279,34 @@ class Controller:
     def unmet(self, identity: str, needs: Marks) -> str | None:
         """Return why the cluster lacks what a test needs, by the inventory alone."""
         described = self.inventory.clusters[identity]
-        capabilities = ["switchover"] if described.manager in SWITCHOVER_WAYS else []
-        if described.provider == "embedded":
-            capabilities = [*capabilities, "stack_kill"]
         return marks.unmet(
-            needs, cluster=identity, nodes=len(described.nodes), manager=described.manager, fencing=False,
-            capabilities=capabilities,
+            needs, cluster=identity, nodes=len(described.nodes), manager=described.manager,
+            fencing=described.manager in FENCING, capabilities=capabilities(described),
         )  # fmt: skip
 
-    def plan(self, identity: str, nodeid: str, title: str, limits: Mapping[str, float]) -> None:
+    def plan(self, identity: str, nodeid: str, title: str, limits: Mapping[str, float], scenario: str = "") -> None:
         """Begin the plan of one rehearsal."""
         from pytest_harehearse.labs.base import planned_services
 
         if identity not in self._models:
             described = self.inventory.clusters[identity]
+            nodes = tuple(sorted(described.nodes, key=lambda node: node.name != self.first))
+            described = dataclasses.replace(described, nodes=nodes)
             self._models[identity] = PlannedCluster(
                 dataclasses.replace(described, services=planned_services(described))
             )
         plan = Plan(self._models[identity], limits)
         self.plans.append((nodeid, title, plan))
-        self._planned = PlannedRehearsal(plan.cluster, PlannedProbes(plan), PlannedFaults(plan), plan.note)
+        self._planned = PlannedRehearsal(
+            plan.cluster,
+            PlannedProbes(plan),
+            Faults(scene_of(plan.cluster, None, planned=True), plan.cluster.striker),
+            plan.note,
+            Patching(
+                plan.cluster, tell=plan.tell_steps, conduct=Conduct("", scenario, self.inventory.clusters[identity])
+            ),
+            PlannedDrifting(plan.lines.append),
+        )
 
     def planned_up_to(self, reason: str) -> None:
         """Say in the plan that the model could not go on."""

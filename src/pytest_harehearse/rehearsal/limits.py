@@ -45,6 +45,8 @@ def judge(
     measured: Sequence[Measured],
     redundancy: Redundancy | None,
     dual: DualSeen | None = None,
+    *,
+    writes: bool = True,
 ) -> tuple[LimitSummary, ...]:
     """Return each limit beside its measurement.
 
@@ -53,6 +55,7 @@ def judge(
         measured: every service of every watch.
         redundancy: when it was back; None when nobody looked.
         dual: how long two nodes were active at once; None when nothing was watched.
+        writes: whether the cluster has a service that is written to; without any, nothing written can be lost.
     """
     found: list[LimitSummary] = []
     general = limits.get("interruption")
@@ -63,7 +66,7 @@ def judge(
     if general is not None and not measured:
         found.append(_nothing("interruption", general, "s", "no service was watched, so it is not known"))
     if "lost_writes" in limits:
-        found.append(_lost(limits["lost_writes"], measured))
+        found.append(_lost(limits["lost_writes"], measured, writes=writes))
     if "redundancy" in limits:
         found.append(_redundancy(limits["redundancy"], redundancy))
     if "dual_active" in limits:
@@ -95,8 +98,11 @@ def interruption(one: Measured, limit: float) -> LimitSummary:
     return LimitSummary(name, limit, lower, upper, "s", verdict, why)
 
 
-def _lost(limit: float, measured: Sequence[Measured]) -> LimitSummary:
+def _lost(limit: float, measured: Sequence[Measured], *, writes: bool) -> LimitSummary:
     name = "acknowledged writes lost"
+    if not writes:
+        why = "no service of this cluster is written to, so none could be lost"
+        return LimitSummary(name, limit, 0.0, 0.0, "writes", Verdict.PASSED, why)
     problems = [one.audit_problem for one in measured if one.audit_problem]
     counted = [one.lost for one in measured if one.lost is not None and not one.audit_problem]
     if problems:
@@ -130,19 +136,23 @@ def _dual(limit: float, seen: DualSeen | None) -> LimitSummary:
     return LimitSummary(name, limit, seen.lower, seen.upper, "s", verdict, why)
 
 
-def raise_for(found: tuple[LimitSummary, ...]) -> None:
+def raise_for(found: tuple[LimitSummary, ...], others: Sequence[tuple[Verdict, str]] = ()) -> None:
     """Raise for the worst of the limits, naming every one that did not pass.
+
+    Args:
+        found: the limits.
+        others: what else was judged, each told in a sentence.
 
     Raises:
         LimitExceeded: at least one failed.
         NotMeasured: none failed, but at least one is unknown.
     """
-    if not found:
+    judged: list[tuple[Verdict, LimitSummary | str]] = [*((one.verdict, one) for one in found), *others]
+    bad = [(seen, one) for seen, one in judged if seen is not Verdict.PASSED]
+    if not bad:
         return
-    verdict = worst([one.verdict for one in found])
-    if verdict is Verdict.PASSED:
-        return
-    text = ";\n".join(describe(one) for one in found if one.verdict is not Verdict.PASSED)
+    verdict = worst([seen for seen, _ in bad])
+    text = ";\n".join(one if isinstance(one, str) else describe(one) for _, one in bad)
     raise LimitExceeded(text) if verdict is Verdict.FAILED else NotMeasured(text)
 
 

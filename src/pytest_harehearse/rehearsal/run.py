@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -61,8 +62,13 @@ def unwritable(store: Path, why: str | None) -> ConfigError:
     )
 
 
-def start(store: Path, argv: list[str]) -> Run:
+def start(store: Path, argv: list[str], clean: Callable[[str], str] | None = None) -> Run:
     """Make the directory of a new run below ``store`` and write its first event.
+
+    Args:
+        store: where runs are kept.
+        argv: of pytest.
+        clean: takes what is secret out of every text that is written down.
 
     Raises:
         ConfigError: when nothing can be written there; names the option that chooses another place.
@@ -72,7 +78,7 @@ def start(store: Path, argv: list[str]) -> Run:
         runs.mkdir(parents=True, exist_ok=True)
         directory = _next_directory(runs)
         (directory / "attempts").mkdir()
-        log = EventLog(directory / "events.jsonl")
+        log = EventLog(directory / "events.jsonl", clean)
     except OSError as error:
         raise unwritable(store, error.strerror) from error
     clocks = anchor()

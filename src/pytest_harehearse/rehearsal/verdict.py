@@ -34,3 +34,13 @@ class LimitSummary:
     verdict: Verdict
     #: One sentence: what it was measured on, or why it is unknown.
     evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvariantSummary:
+    """What must hold after every rehearsal without being asked for, and whether it did."""
+
+    name: str
+    verdict: Verdict
+    #: One sentence: what it was seen by, or why it is unknown.
+    evidence: str

@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from pytest_harehearse.clock import now
 from pytest_harehearse.errors import ConfigError, NotMeasured
 from pytest_harehearse.events import MeterFinished, MeterStarted, WritesAudited
 from pytest_harehearse.inventory.model import Service
-from pytest_harehearse.managers.base import Claims
+from pytest_harehearse.managers.base import Claims, ClaimsByCommand
 from pytest_harehearse.probes.attempts import Attempt, Outcome, read_attempts, read_tail
 from pytest_harehearse.probes.audit import Audit, audit
 from pytest_harehearse.probes.kinds import layer_of, limitation, prepare
 from pytest_harehearse.probes.kinds.urls import hide
 from pytest_harehearse.probes.meter import Meter
 from pytest_harehearse.probes.seen import Seen
+from pytest_harehearse.rehearsal.claim_watch import ClaimWatch
 from pytest_harehearse.rehearsal.cluster import Cluster
 from pytest_harehearse.rehearsal.limits import DualSeen, Measured
 from pytest_harehearse.rehearsal.run import Run
@@ -53,6 +54,9 @@ class Probes:
         self._numbers = itertools.count(1)
         #: What every watch of this rehearsal has seen, in order.
         self.seen: list[Seen] = []
+        #: Lets a watch come to its end before a stop condition interrupts the test.
+        self.calm: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._open: list[tuple[str, Path]] = []
 
     @contextmanager
     def watch(self, *names: str, settle: str | timedelta = "30s") -> Iterator[Seen]:
@@ -69,7 +73,7 @@ class Probes:
             ConfigError: a name is not a service of the cluster, or it has none.
         """
         recorder = self._cluster.recorder
-        seen = Seen()
+        seen = Seen(writes=self._cluster.writes)
         services = tuple(s for s in self._choose(names) if self._askable(s, seen))
         for service in services:
             prepare(service)
@@ -78,30 +82,49 @@ class Probes:
         identity = f"{recorder.rehearsal}.{next(self._numbers)}"
         claiming = {claim.name: f"{claim.name}.claim" for claim in claims}
         asked = [*services, *(dataclasses.replace(claim, name=claiming[claim.name]) for claim in claims)]
+        commands = manager.claim_commands() if isinstance(manager, ClaimsByCommand) else {}
+        asking = ClaimWatch(commands, self._cluster.channels, self._run.attempts, f"{identity}.")
         meter = Meter.start(asked, self._run.attempts, f"{identity}.")
+        claim_files = {node: meter.files[name] for node, name in claiming.items()} | asking.files
         recorder.write(
             MeterStarted(
                 rehearsal=recorder.rehearsal, meter=identity,
                 services=[self._describe(s, meter.files[s.name]) for s in services],
-                claims={node: self._relative(meter.files[name]) for node, name in claiming.items()},
+                claims={node: self._relative(path) for node, path in claim_files.items()},
                 skipped=seen.skipped,
             )
         )  # fmt: skip
         files = {s.name: meter.files[s.name] for s in services}
+        self._open += files.items()
         try:
+            asking.start()
             # A baseline first: an interruption whose beginning was not seen has no upper bound.
             self._until_served(meter, files, LEAD_S, at_least=BASELINE_S)
             self._refuse_misconfigured(files)
             yield seen
             self._until_served(meter, files, seconds(settle))
         finally:
-            meter.stop()
-            recorder.write(MeterFinished(rehearsal=recorder.rehearsal, meter=identity, problem=meter.problem))
-            audits = {s.name: self._audit(s, meter) for s in services if s.mode == "write"}
-            seen.settle(files, audits, {node: meter.files[name] for node, name in claiming.items()})
-            self.seen.append(seen)
-            for name in files:
-                recorder.tell(seen[name].interruption.explain()[0])
+            # What went wrong while nodes were asked is raised, but only once what was measured is kept.
+            with self.calm(), ExitStack() as ending:
+                self._open = [one for one in self._open if one not in files.items()]
+                ending.callback(asking.stop)
+                meter.stop()
+                recorder.write(MeterFinished(rehearsal=recorder.rehearsal, meter=identity, problem=meter.problem))
+                audits = {s.name: self._audit(s, meter) for s in services if s.mode == "write"}
+                asking.end()
+                seen.settle(files, audits, claim_files)
+                self.seen.append(seen)
+                for name in files:
+                    recorder.tell(seen[name].interruption.explain()[0])
+
+    def open_now(self) -> list[tuple[str, Path]]:
+        """Return the services that are watched now, each with its attempts file."""
+        return list(self._open)
+
+    @property
+    def asked_nodes(self) -> bool:
+        """Whether the nodes were asked in any watch whether they are active."""
+        return any(seen.asked_nodes for seen in self.seen)
 
     def _askable(self, service: Service, seen: Seen) -> bool:
         reason = limitation(service)
@@ -185,6 +208,7 @@ class Probes:
                 rehearsal=recorder.rehearsal, service=service.name, acked=found.acked, failed=found.failed,
                 unknown=found.unknown, lost=list(found.lost), unknown_present=found.unknown_present,
                 duplicates=found.duplicates, largest_hole_s=found.largest_hole_s, problem=found.problem,
+                file=self._relative(meter.files[service.name]),
             )
         )  # fmt: skip
         return found

@@ -8,8 +8,23 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from pytest_harehearse import units
+from pytest_harehearse.history.series import Series
 from pytest_harehearse.history.summary import RehearsalSummary, RunSummary, Span, Verdict
-from pytest_harehearse.report import course, svg, wording
+from pytest_harehearse.report import (
+    compare,
+    course,
+    drift,
+    faults,
+    gate,
+    history,
+    patch_day,
+    seconds,
+    strip,
+    svg,
+    wording,
+)
+from pytest_harehearse.report.beside import Beside
+from pytest_harehearse.report.stems import stems
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -18,9 +33,12 @@ if TYPE_CHECKING:
 PAGE_LIMIT: Final = 1_000_000
 #: A table lists at most this many rows of a kind.
 MOST_ROWS: Final = 60
+#: So many bars of phases are drawn for a rehearsal; more is a loop of switchovers, and the tables tell of those.
+MOST_STRIPS: Final = 8
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates of pages: every text is escaped, control characters are shown as what they are."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -31,8 +49,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.globals.update(w=wording, c=course, show=units.show, href=_href, share=_share, most=MOST_ROWS)
+    environment.globals.update(
+        w=wording, c=course, f=faults, p=seconds, d=patch_day, show=units.show, href=_href, share=_share, most=MOST_ROWS
+    )
     return environment
+
+
+def stylesheet() -> str:
+    """Return the style sheet of every page, for a drawing that stands alone."""
+    return environment().get_template("report.css").render()
 
 
 def _finalize(value: object) -> object:
@@ -69,8 +94,8 @@ def _anchors(summary: RunSummary) -> list[str]:
     return found
 
 
-def _figures(summary: RunSummary, anchors: list[str], room: int) -> Mapping[str, str]:
-    """Draw the timelines, worst verdict first, until there is no more room (in bytes)."""
+def _figures(summary: RunSummary, anchors: list[str], room: int) -> Mapping[str, tuple[str, ...]]:
+    """Draw each timeline and its bars of phases, worst verdict first, until there is no more room (in bytes)."""
     from markupsafe import Markup
 
     watched = sum(len(rehearsal.services) for rehearsal in summary.rehearsals) or 1
@@ -79,24 +104,56 @@ def _figures(summary: RunSummary, anchors: list[str], room: int) -> Mapping[str,
     worst_first = sorted(
         zip(anchors, summary.rehearsals, strict=True), key=lambda pair: order.index(pair[1].verdict), reverse=True
     )
-    figures: dict[str, str] = {}
+    figures: dict[str, tuple[str, ...]] = {}
     spent = 0
     for anchor, rehearsal in worst_first:
         drawing = svg.timeline(rehearsal, summary.anchor, points=points, rehearsal_id=anchor)
-        spent += len(drawing.encode())
+        strips = [
+            strip.strip(found, summary.anchor, anchor, number) if strip.drawn(found) else ""
+            for number, found in enumerate(rehearsal.phases[:MOST_STRIPS], start=1)
+        ]
+        spent += sum(len(text.encode()) for text in (drawing, *strips))
         if spent > room:
             break
-        figures[anchor] = Markup(drawing)  # noqa: S704 - drawn by svg.py, which escapes every text
+        figures[anchor] = (Markup(drawing), *map(Markup, strips))  # noqa: S704 - the drawings escape every text
     return figures
 
 
-def render(summary: RunSummary) -> str:
-    """Return the report of a run as one self-contained HTML page."""
-    template = _environment().get_template("report.html.j2")
+def _histories(summary: RunSummary, anchors: list[str], beside: Beside) -> dict[str, tuple[str, Series]]:
+    """Draw the rehearsals before each one, where there are any."""
+    from markupsafe import Markup
+
+    found: dict[str, tuple[str, Series]] = {}
+    for anchor, rehearsal in zip(anchors, summary.rehearsals, strict=True):
+        series = beside.of(rehearsal.cluster, rehearsal.nodeid)
+        if series is not None and len(series.rehearsals) > 1:
+            limit = wording.interruption_limit(rehearsal)
+            drawing = stems(series, limit.limit if limit else None, anchor)
+            found[anchor] = (Markup(drawing), series)  # noqa: S704 - the drawing escapes every text
+    return found
+
+
+def render(summary: RunSummary, beside: Beside | None = None) -> str:
+    """Return the report of a run as one self-contained HTML page.
+
+    Args:
+        summary: of the run.
+        beside: the rehearsals before it, and what they decide; None: nothing is known of them.
+    """
+    beside = beside or Beside()
+    template = environment().get_template("report.html.j2")
     anchors = _anchors(summary)
     view = {
         "run": summary,
         "sections": list(zip(anchors, summary.rehearsals, strict=True)),
+        "pairs": patch_day.side_by_side(summary),
+        "beside": beside,
+        "histories": _histories(summary, anchors, beside),
+        "h": history,
+        "comparisons": [compare.view(found, note) for found, note in beside.comparisons],
+        **drift.VIEW,
+        "signs": gate.SIGNS,
+        "age": gate.age,
         "started": summary.started_at[:19].replace("T", " "),
     }
     room = PAGE_LIMIT
@@ -106,4 +163,4 @@ def render(summary: RunSummary) -> str:
         excess = len(page.encode(errors="replace")) - PAGE_LIMIT
         if excess <= 0 or not figures:
             return page
-        room = sum(len(figure.encode()) for figure in figures.values()) - excess
+        room = sum(len(figure.encode()) for drawn in figures.values() for figure in drawn) - excess

@@ -53,15 +53,22 @@ def shown(path: Path) -> str:
     return relative if not relative.startswith("..") else str(path)
 
 
+def named(kind: str) -> str:
+    """Return lab or PRODUCTION."""
+    return kind.upper() if kind == "production" else kind
+
+
 def header(kinds: Mapping[str, str], store: Path, *, plan: bool) -> list[str]:
-    """Return the lines after the collection."""
+    """Return the lines after the collection; ``kinds``: cluster → what it is, and what may be done there."""
     named = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
     second = "plan only: nothing will be touched" if plan else f"store {shown(store)}"
     return [f"harehearse: clusters {named}", f"harehearse: {second}"]
 
 
-def show_plans(terminal: Terminal, plans: Sequence[tuple[str, str, Plan]]) -> None:
-    """Print every plan."""
+def show_plans(
+    terminal: Terminal, plans: Sequence[tuple[str, str, Plan]], why: Callable[[str], str | None] = lambda _: None
+) -> None:
+    """Print every plan; ``why``: a cluster's id → why it was only planned for, None when that was asked for."""
     if not plans:
         return
     terminal.section("rehearsals: the plan, nothing was touched")
@@ -69,8 +76,13 @@ def show_plans(terminal: Terminal, plans: Sequence[tuple[str, str, Plan]]) -> No
         terminal.write_line("")
         terminal.write_line(nodeid, bold=True)
         terminal.write_line(f"  {title}")
+        terminal.write_line(f"  cluster    {plan.cluster.id} ({named(plan.cluster.kind)})")
         for line in plan.lines:
             terminal.write_line(f"  {line}")
+    for reason in dict.fromkeys(why(plan.cluster.id) for _, _, plan in plans):
+        if reason is not None:
+            terminal.write_line("")
+            terminal.write_line(reason, yellow=True)
 
 
 def ascii_only() -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from pytest_harehearse.clock import Anchor
 from pytest_harehearse.history.summary import RehearsalSummary, ServiceSummary
 from pytest_harehearse.probes.interruption import Outage
-from pytest_harehearse.report import lanes, wording
+from pytest_harehearse.report import fault_lanes, lanes, wording
 from pytest_harehearse.report.axis import BOLD, Axis, fit, text_width
 from pytest_harehearse.report.canvas import LEFT, RIGHT, WIDTH, Canvas, n
 
@@ -21,6 +21,8 @@ def _instants(rehearsal: RehearsalSummary) -> list[float]:
     found = [rehearsal.start, rehearsal.end, rehearsal.t0]
     for span in rehearsal.actions:
         found += [span.start, span.start if span.end is None else span.end]
+    for fault in rehearsal.faults:
+        found += [step.t for step in fault.steps]
     for role in rehearsal.roles:
         found += [role.start, role.end]
     for service in rehearsal.services:
@@ -42,7 +44,8 @@ def timeline(rehearsal: RehearsalSummary, anchor: Anchor, *, points: int = 120, 
     top = 4.0 if _felt(rehearsal) is None else _HEAD
     axis = Axis.over(_instants(rehearsal), rehearsal.t0, LEFT, RIGHT)
     canvas = Canvas(axis, anchor, rehearsal.id if rehearsal_id is None else rehearsal_id, top - 8)
-    lanes.actions(canvas, rehearsal.actions)
+    fault_lanes.faults(canvas, rehearsal.faults)
+    lanes.actions(canvas, fault_lanes.others(rehearsal))
     lanes.roles(canvas, rehearsal.roles)
     lanes.services(canvas, rehearsal.services, points)
     bottom = canvas.y + 6

@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from pytest_harehearse.history.summary import RehearsalSummary, RunSummary, ServiceSummary, Verdict
-from pytest_harehearse.report import course, wording
+from pytest_harehearse.history.patch_day import PatchDaySummary
+from pytest_harehearse.history.summary import FaultSummary, RehearsalSummary, RunSummary, ServiceSummary, Verdict
+from pytest_harehearse.report import course, faults, patch_day, seconds, wording
 
 Line = tuple[str, dict[str, bool]]
 
@@ -43,6 +44,8 @@ _ASCII: Final = str.maketrans(
         "\u00a0": " ",
         "µ": "u",
         "±": "+-",
+        "≠": "!=",
+        "▏": "| ",
         "\ufffd": "?",
     }
 )
@@ -121,6 +124,8 @@ def _groups(summary: RunSummary) -> Iterable[tuple[str, str, list[RehearsalSumma
             facts.append(cluster.manager)
         if facts[0] == "production":
             facts[0] = "PRODUCTION"
+        if cluster and cluster.change:
+            facts.append(wording.armed(cluster))
         yield name, f"({', '.join(facts)})", rehearsals
 
 
@@ -133,6 +138,73 @@ def _service(screen: _Screen, service: ServiceSummary) -> None:
     screen.wrapped("; ".join((text, *course.notes(service))), 6, "·")
 
 
+def _fault(screen: _Screen, fault: FaultSummary, rehearsal: RehearsalSummary) -> None:
+    """Say what became of a fault, and each of its steps."""
+    screen.wrapped(f"{faults.title(fault)}: {faults.outcome(fault)}", 6, faults.sign(fault))
+    for row in faults.rows(fault):
+        detail = f": {row.detail}" if row.detail else ""
+        screen.wrapped(f"{wording.at(row.t, rehearsal.t0)} {row.what}{detail}", 8, row.sign)
+
+
+def _all(screen: _Screen, rehearsal: RehearsalSummary) -> None:
+    """Say everything of faults, services and invariants that is not said as a reason."""
+    for fault in rehearsal.faults:
+        _fault(screen, fault, rehearsal)
+    for service in rehearsal.services:
+        _service(screen, service)
+    for one in rehearsal.invariants:
+        if one.verdict is Verdict.PASSED:
+            screen.wrapped(f"invariant: {one.name} ({one.evidence})", 6, wording.sign(one.verdict))
+
+
+def _surprises(screen: _Screen, rehearsal: RehearsalSummary) -> None:
+    """Say which faults ended otherwise than was expected."""
+    for fault in rehearsal.faults:
+        if fault.agrees is False:
+            screen.wrapped(f"{faults.title(fault)}: {faults.outcome(fault)}", 6, faults.sign(fault))
+
+
+def _patch_day(screen: _Screen, day: PatchDaySummary, rehearsal: RehearsalSummary, verbosity: int) -> None:
+    """Say what became of a patch day: its gates and way back, verbosely each step too."""
+    screen.wrapped(patch_day.title(day), 6)
+    gates = iter(day.gates)
+    for step in day.steps:
+        if step.name == "gate" and (gate := next(gates, None)) is not None:
+            screen.wrapped(
+                f"{wording.at(step.start, rehearsal.t0)} {patch_day.gate_line(gate)}", 8, patch_day.gate_sign(gate)
+            )
+        elif verbosity > 0 or step.outcome not in {"done", "skipped"}:
+            detail = f": {step.detail}" if step.detail else ""
+            text = f"{wording.at(step.start, rehearsal.t0)} {step.title}, {patch_day.took(step)}{detail}"
+            screen.wrapped(text, 8, patch_day.sign(step))
+    for line in patch_day.back(day, rehearsal.t0):
+        screen.wrapped(line, 8)
+
+
+def _pairs(screen: _Screen, summary: RunSummary) -> None:
+    """Say what users felt of the same patch in both ways."""
+    pairs = patch_day.side_by_side(summary)
+    if pairs:
+        screen.add("")
+        screen.add(screen.say("the same patch, standby first and in place"), bold=True)
+    for pair in pairs:
+        text = f"{pair.cluster} {pair.service}: standby first {pair.first}, in place {pair.in_place}; {pair.ratio}"
+        screen.wrapped(text, 2)
+
+
+def _seen(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> None:
+    """Say what is worth knowing of a rehearsal whatever its verdict."""
+    for day in rehearsal.patch_days:
+        _patch_day(screen, day, rehearsal, verbosity)
+    (_all if verbosity > 0 else _surprises)(screen, rehearsal)
+    for line in seconds.stories(rehearsal):
+        screen.wrapped(line, 6)
+    if rehearsal.dual and rehearsal.dual.spans:
+        screen.wrapped(course.dual(rehearsal), 6, course.dual_sign(rehearsal), red=True)
+    for line in course.skipped(rehearsal):
+        screen.wrapped(line, 6, "?", yellow=True)
+
+
 def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> None:
     limit = wording.interruption_limit(rehearsal)
     cells = (
@@ -142,13 +214,7 @@ def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> 
         _verdict(rehearsal.verdict),
     )
     screen.row(f"  {screen.say(rehearsal.name)}", cells, **MARKUP[rehearsal.verdict])
-    if verbosity > 0:
-        for service in rehearsal.services:
-            _service(screen, service)
-    if rehearsal.dual and rehearsal.dual.spans:
-        screen.wrapped(course.dual(rehearsal), 6, course.dual_sign(rehearsal), red=True)
-    for line in course.skipped(rehearsal):
-        screen.wrapped(line, 6, "?", yellow=True)
+    _seen(screen, rehearsal, verbosity)
     if rehearsal.verdict is Verdict.PASSED:
         return
     if rehearsal.reason:
@@ -158,6 +224,11 @@ def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> 
             told = rehearsal.reason and wording.plain(broken.evidence) in wording.plain(rehearsal.reason)
             why = "" if told or not broken.evidence else f" ({broken.evidence})"
             screen.wrapped(wording.limit_sentence(broken) + why, 6, wording.sign(broken.verdict))
+    for one in rehearsal.invariants:
+        if one.verdict is not Verdict.PASSED:
+            screen.wrapped(
+                f"invariant: {one.name}, {wording.HELD[one.verdict]} ({one.evidence})", 6, wording.sign(one.verdict)
+            )
     if len(rehearsal.again) > 0:
         screen.add(f"      again  {screen.say(rehearsal.again)}")
 
@@ -167,6 +238,9 @@ def _brief(summary: RunSummary, report_path: str, screen: _Screen) -> list[Line]
         down = wording.service_down(rehearsal.worst_service)
         text = f"{_verdict(rehearsal.verdict)}  {rehearsal.cluster}  {rehearsal.name}  {down}"
         screen.add(screen.say(text), **MARKUP[rehearsal.verdict])
+        # pytest itself tells why one failed, and says nothing of an outcome that it does not know.
+        if rehearsal.reason and rehearsal.verdict not in {Verdict.PASSED, Verdict.FAILED}:
+            screen.wrapped(rehearsal.reason, 2)
     screen.add(f"report   {screen.say(report_path)}")
     return screen.lines
 
@@ -180,7 +254,7 @@ def lines(
         summary: the run.
         report_path: of the page, as the reader should open it.
         width: columns of the terminal.
-        verbosity: as pytest's; below 0 only a verdict for each rehearsal, above 0 also every service.
+        verbosity: as pytest's; below 0 only a verdict for each rehearsal, and why it is not known, above 0 also every service.
         ascii_only: for terminals and logs that cannot show more.
     """
     screen = _Screen(width, ascii_only=ascii_only)
@@ -200,6 +274,7 @@ def lines(
             _rehearsal(screen, rehearsal, verbosity)
         if not rehearsals:
             screen.add("  no rehearsal ran on it")
+    _pairs(screen, summary)
     screen.add("")
     screen.add(f"again    {screen.say(summary.again)}")
     screen.add(f"report   {screen.say(report_path)}")

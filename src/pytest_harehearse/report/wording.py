@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Final
 
 from pytest_harehearse.history.summary import (
+    ClusterSummary,
     LimitSummary,
     RehearsalSummary,
     RunSummary,
@@ -24,6 +25,13 @@ SIGNS: Final = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.UNKNOWN: "
 _SPAN_VERDICTS: Final = {"done": Verdict.PASSED, "failed": Verdict.FAILED, "unknown": Verdict.UNKNOWN}
 #: Direction marks that can make text read other than it is written.
 _BIDI: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: How an invariant came out.
+HELD: Final = {
+    Verdict.PASSED: "held",
+    Verdict.FAILED: "broken",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.UNFINISHED: "unknown",
+}
 NOT_INTERRUPTED: Final = "not interrupted"
 UNKNOWN: Final = "unknown"
 NONE: Final = "–"
@@ -44,6 +52,11 @@ def plain(text: str, *, lines: bool = False) -> str:
 def sign(verdict: Verdict | str) -> str:
     """Return the sign of a verdict, which stands beside every colour."""
     return SIGNS[Verdict(verdict)]
+
+
+def armed(cluster: ClusterSummary) -> str:
+    """Return for which change a production was armed and by whom; nothing for what was not."""
+    return f"armed for change {plain(cluster.change)} by {plain(cluster.armed_by)}" if cluster.change else ""
 
 
 def plural(count: int, noun: str) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pytest_harehearse.history.summary import RunSummary
 from pytest_harehearse.report import html, markdown
+from pytest_harehearse.report.beside import Beside
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never half of one."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -30,14 +31,19 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def write(summary: RunSummary, directory: Path) -> Path:
+def write(summary: RunSummary, directory: Path, beside: Beside | None = None) -> Path:
     """Write ``report.html`` and ``report.md`` of a run and return the path of the page.
+
+    Args:
+        summary: of the run.
+        directory: of the run.
+        beside: what the page shows beside it; None: nothing.
 
     Raises:
         OSError: when the directory cannot be written; the reports of before, if any, are then still whole.
     """
     page = directory / "report.html"
     directory.mkdir(parents=True, exist_ok=True)
-    _replace(directory / "report.md", markdown.render(summary))
-    _replace(page, html.render(summary))
+    replace(directory / "report.md", markdown.render(summary))
+    replace(page, html.render(summary, beside))
     return page

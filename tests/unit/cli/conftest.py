@@ -8,12 +8,56 @@ from typing import NamedTuple
 import pytest
 
 from pytest_harehearse.cli import init, main
+from pytest_harehearse.remote import open as opener
+from pytest_harehearse.remote.base import Unreachable
 
 
 class Said(NamedTuple):
     status: int
     out: str
     err: str
+
+
+class Way:
+    """A channel to a host that answers as it is told; without more, nobody is there."""
+
+    def __init__(self, node, answers) -> None:
+        self.node, self.url = node.name, str(node.url)
+        self._answers = answers
+        self.closed = False
+
+    def _answer(self, kind, command):
+        answer = self._answers.get((self.node, kind), Unreachable("nobody is there"))
+        return answer(command) if callable(answer) else answer
+
+    def run(self, command, *, deadline, stdin=b"", root=True):
+        return self._answer("run", command)
+
+    def stream(self, command, *, deadline, root=True):
+        return self._answer("stream", command)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Hosts:
+    """The hosts of the inventory: ``answers[node, "run"]`` is what a command gets."""
+
+    def __init__(self) -> None:
+        self.answers = {}
+        self.ways = []
+
+    def open(self, node, defaults=None) -> Way:
+        self.ways.append(Way(node, self.answers))
+        return self.ways[-1]
+
+
+@pytest.fixture(autouse=True)
+def hosts(monkeypatch) -> Hosts:
+    """No test of the command reaches a real host."""
+    made = Hosts()
+    monkeypatch.setattr(opener, "open_channel", made.open)
+    return made
 
 
 @pytest.fixture

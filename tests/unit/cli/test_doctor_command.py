@@ -44,6 +44,12 @@ def quick(monkeypatch):
     monkeypatch.setattr(privilege, "choose", lambda *_: privilege.Privilege(note="as somebody"))
 
 
+@pytest.fixture
+def no_lxd(monkeypatch):
+    """Without a look at the LXD of this machine."""
+    monkeypatch.setitem(doctor_checks.TABLE, "lxd", lambda patient: [])
+
+
 def checks(harehearse, *arguments):
     said = harehearse("doctor", "--json", *arguments)
     document = json.loads(said.out)
@@ -63,7 +69,7 @@ def test_all_is_well(project, tmp_path, harehearse, quick):
     before = sorted(os.walk(tmp_path))
     found = checks(harehearse)
     assert [*found] == [*NAMES, "demo/orders"]
-    assert found["user"] == {"name": "user", "ok": True, "said": "as somebody", "fix": None}
+    assert found["user"] == {"name": "user", "ok": True, "said": "as somebody", "fix": None, "kind": ""}
     assert found["store"]["said"] == ".harehearse does not exist yet and can be made"
     assert found["demo/orders"]["said"] == "its lab is not up; a rehearsal creates it"
     assert sorted(os.walk(tmp_path)) == before
@@ -167,13 +173,19 @@ def test_a_store_that_is_there(project, harehearse, quick):
 
 def test_other_providers(everything, harehearse, quick):
     """Cannot be reached by this version, and the doctor says so."""
-    found = checks(harehearse, "lab", "production/web")
-    assert found["lab/web"]["said"] == "a lab by lxd, which this version cannot reach yet"
-    assert found["production/web"]["said"] == "production, which this version cannot reach yet"
-    assert found["lab/web"]["fix"] == "rehearse in a lab by embedded"
+    file = everything / "harehearse.toml"
+    file.write_text(file.read_text().replace('provider = "lxd"', 'provider = "vagrant"'))
+    found = checks(harehearse, "lab")
+    assert found["lab/web"]["said"] == "a lab by vagrant, which this version cannot reach yet"
+    assert found["lab/web"]["fix"] == "rehearse in a lab by embedded, lxd, hosts"
 
 
-def test_without_an_embedded_lab_its_needs_are_none(everything, harehearse):
+def test_an_lxd_lab_that_is_not_up(everything, harehearse, quick, no_lxd):
+    """Is as good as any other that is not."""
+    assert checks(harehearse, "lab")["lab/web"]["said"] == "its lab is not up; a rehearsal creates it"
+
+
+def test_without_an_embedded_lab_its_needs_are_none(everything, harehearse, no_lxd):
     """Nobody must install PostgreSQL for a lab of machines."""
     file = everything / "harehearse.toml"
     text = file.read_text()

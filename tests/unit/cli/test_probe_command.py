@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from pytest_harehearse.cli import exits, main, probe
+from pytest_harehearse.cli.main import VERBS
 from pytest_harehearse.clock import Anchor
 from pytest_harehearse.errors import ConfigError, HarehearseError, Indeterminate, NotMeasured
 from pytest_harehearse.inventory.model import Service
@@ -133,7 +134,7 @@ def test_the_verdict(tmp_path, letters, verdict):
         ),
         (
             ["prob"],
-            "No such command 'prob'; there are init, doctor, lab, status, probe, plan, report. Did you mean 'probe'?",
+            f"No such command 'prob'; there are {', '.join(VERBS)}. Did you mean 'probe'?",
         ),
         ([], "Usage: harehearse"),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_harehearse.cli import common, exits, status
 from pytest_harehearse.inventory.model import Cluster, Node
+from pytest_harehearse.managers.pacemaker import PacemakerManager
 from pytest_harehearse.managers.state import ClusterState, Member
 
 CLUSTER = Cluster("demo", "orders", "lab", "patroni", (Node("n1"), Node("n2")), provider="embedded")
@@ -17,6 +18,12 @@ REPLICA = Member("n2", "replica", "running", 3, 0, streaming=True, sync=True, wi
 LAGGING = Member("n2", "replica", "running", 3, 4096, streaming=True, witness_primary=True)
 DEAD = Member("n2", "unreachable", problem="its REST API did not answer: refused")
 GONE = Member("n1", "unreachable", problem="its REST API did not answer: refused")
+
+HOSTS = Cluster("production", "web", "production", "pacemaker", (Node("web1"), Node("web2")), group="web")
+WEB1 = Member("web1", "active", "running", witness_primary=True)
+WEB2 = Member("web2", "standby", ready=True, witness_primary=False)
+WEB3 = Member("web3", "standby", ready=True, witness_primary=False)
+PACEMAKER = ClusterState((WEB1, WEB2), notes=("fencing: reboot of web2 by web1: success",))
 
 
 def answer(*members, pending=None):
@@ -34,7 +41,7 @@ def test_the_help_is_golden(harehearse, snapshot):
 def test_a_redundant_cluster():
     """A table, then a sentence."""
     assert status.lines(answer(PRIMARY, REPLICA)) == [
-        "demo/orders  (patroni, embedded)",
+        "demo/orders  (patroni, lab by embedded)",
         "  node  role     state    timeline  lag  sync  node itself says",
         "  n1    primary  running  3         –    –     primary",
         "  n2    replica  running  3         0 B  yes   replica",
@@ -91,6 +98,7 @@ def test_the_json_contract():
                 "redundant": False,
                 "reason": "n2 does not replicate: n2 unreachable (its REST API did not answer: refused)",
                 "active": "n1",
+                "notes": [],
                 "nodes": [
                     {
                         "node": "n1",
@@ -123,6 +131,7 @@ def test_the_json_contract():
                 "redundant": None,
                 "reason": "its lab is not up",
                 "active": None,
+                "notes": [],
                 "nodes": [],
             },
         ],
@@ -149,7 +158,7 @@ def test_a_lab_that_is_not_up(project, harehearse):
     said = harehearse("status")
     assert said == (
         exits.UNKNOWN,
-        "demo/orders  (patroni, embedded)\n? orders: unknown: its lab is not up; create it: harehearse lab up demo\n",
+        "demo/orders  (patroni, lab by embedded)\n? orders: unknown: its lab is not up; create it: harehearse lab up demo\n",
         "",
     )
     assert "harehearse lab up demo --config harehearse.toml" in harehearse("status", "--config", "harehearse.toml").out
@@ -157,12 +166,103 @@ def test_a_lab_that_is_not_up(project, harehearse):
     assert (cluster["redundant"], cluster["nodes"]) == (None, [])
 
 
-def test_clusters_of_other_kinds_are_unknown(everything, harehearse):
-    """Not an error: they are in the inventory, and nothing can be said."""
-    said = harehearse("status", "lab/web", "production")
+def test_a_provider_that_is_not_known_yet_is_unknown(everything, harehearse):
+    """Not an error: it is in the inventory, and nothing can be said."""
+    file = everything / "harehearse.toml"
+    file.write_text(file.read_text().replace('provider = "lxd"', 'provider = "vagrant"'))
+    said = harehearse("status", "lab/web")
     assert said.status == exits.UNKNOWN
-    assert "? web: unknown: harehearse.toml: environments.lab.provider is 'lxd', which this version cannot" in said.out
-    assert "? web: unknown: it is production, which this version cannot read yet" in said.out
+    assert (
+        "? web: unknown: harehearse.toml: environments.lab.provider is 'vagrant', which this version cannot" in said.out
+    )
+
+
+def test_an_lxd_lab_that_is_not_up(everything, harehearse):
+    """As any other lab."""
+    said = harehearse("status", "lab")
+    assert said == (
+        exits.UNKNOWN,
+        "lab/web  (pacemaker, lab by lxd)\n? web: unknown: its lab is not up; create it: harehearse lab up lab\n",
+        "",
+    )
+
+
+def test_production_that_does_not_answer(everything, harehearse, hosts):
+    """Unknown, each node with its reason; and every connection is given back."""
+    said = harehearse("status", "production")
+    assert said.status == exits.UNKNOWN
+    assert said.out.startswith(
+        "production/web  (pacemaker, PRODUCTION)\n  node  role         state  node itself says\n"
+    )
+    assert "  web1  unreachable  –      no answer\n" in said.out
+    assert "nobody is there" in said.out
+    assert said.out.endswith("? web: unknown: no node's manager answers\n")
+    assert [way.closed for way in hosts.ways] == [True, True]
+
+
+def test_production_is_read(everything, harehearse, hosts, monkeypatch):
+    """By its own manager, over its nodes' URLs."""
+    monkeypatch.setattr(PacemakerManager, "state", lambda self, deadline=3.0: PACEMAKER)
+    said = harehearse("status", "production")
+    assert said.status == exits.OK
+    assert said.out.endswith("✓ web is redundant: active web1, standby web2\n")
+    assert [way.url for way in hosts.ways] == ["ssh://ops@10.1.0.11", "ssh://ops@10.1.0.12"]
+    (cluster,) = json.loads(harehearse("status", "production", "--json").out)["clusters"]
+    assert (cluster["kind"], cluster["active"], cluster["notes"]) == (
+        "production", "web1", ["fencing: reboot of web2 by web1: success"],
+    )  # fmt: skip
+    assert [(node["node"], node["role"], node["witness"]) for node in cluster["nodes"]] == [
+        ("web1", "active", "active"), ("web2", "standby", "standby"),
+    ]  # fmt: skip
+
+
+def test_a_node_without_a_url(everything, harehearse, hosts):
+    """Unknown, with how it is written; nobody is asked."""
+    file = everything / "harehearse.toml"
+    file.write_text(file.read_text().replace('{ name = "web2", url = "ssh://ops@10.1.0.12" }', '{ name = "web2" }'))
+    said = harehearse("status", "production")
+    assert said.status == exits.UNKNOWN
+    assert "? web: unknown: harehearse.toml: production/web does not say how web2 can be reached." in said.out
+    assert hosts.ways == []
+
+
+def test_a_cluster_under_pacemaker():
+    """Nothing is replicated, so nothing lags; who was fenced lately is told."""
+    assert status.lines(status.judge(HOSTS, PACEMAKER)) == [
+        "production/web  (pacemaker, PRODUCTION)",
+        "  node  role     state    node itself says",
+        "  web1  active   running  active",
+        "  web2  standby  –        standby",
+        "  fencing: reboot of web2 by web1: success",
+        "✓ web is redundant: active web1, standby web2",
+    ]
+
+
+def test_a_cluster_under_pacemaker_that_is_not_redundant():
+    """A drained node cannot take over; one that its manager calls active against its own word is marked."""
+    drained = Member("web2", "standby", "drained", ready=False, witness_primary=False, problem="it is in standby mode")
+    unlike = Member("web1", "active", "running", witness_primary=False, problem="it has not the address of the group")
+    *_, row, problem, last = status.lines(status.judge(HOSTS, ClusterState((WEB1, drained))))
+    assert row.split() == ["web2", "standby", "drained", "standby"]
+    assert problem == "  web2: it is in standby mode"
+    assert last == "✗ web is not redundant: web2 could not take over: web2 standby drained (it is in standby mode)"
+    lines = status.lines(status.judge(HOSTS, ClusterState((unlike, WEB2))))
+    assert lines[2].split() == ["web1", "active", "running", "standby", "(!)"]
+    assert lines[-1] == "✗ web is not redundant: no confirmed active node (claimed by: web1)"
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ((WEB1,), "active web1"),
+        ((WEB1, WEB2), "active web1, standby web2"),
+        ((WEB1, WEB2, WEB3), "active web1, standbys web2 and web3"),
+        ((WEB2, WEB3), "active unknown, standbys web2 and web3"),
+    ],
+)
+def test_who_is_active_under_pacemaker(members, text):
+    """In its own words."""
+    assert status.brief(ClusterState(members)) == text
 
 
 @pytest.mark.parametrize(

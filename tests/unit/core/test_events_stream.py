@@ -19,13 +19,16 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = {
     str: st.text(max_size=30),
     int: st.integers(),
+    bool: st.booleans(),
     float: finite,
     str | None: st.none() | st.text(max_size=20),
     float | None: st.none() | finite,
+    int | None: st.none() | st.integers(),
     list[str]: st.lists(st.text(max_size=10), max_size=3),
     list[int]: st.lists(st.integers(), max_size=3),
     dict[str, float]: st.dictionaries(st.text(max_size=8), finite, max_size=3),
     dict[str, str]: st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3),
+    list[dict[str, str]]: st.lists(st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3), max_size=2),
     list[dict[str, typing.Any]]: st.lists(
         st.dictionaries(st.text(max_size=8), st.none() | finite | st.text(max_size=8), max_size=3), max_size=2
     ),

@@ -35,6 +35,32 @@ def limits(summary):
     return {limit.name: (limit.verdict, limit.lower, limit.upper) for limit in one(summary).limits}
 
 
+def test_where_its_seconds_went(run_of):
+    """From the stream alone: what was done, the fall, the new primary, the first answer, redundancy."""
+    rehearsal = one(build(run_of()))
+    (found,) = rehearsal.phases
+    assert found.label == "switchover n2"
+    assert [phase.name for phase in found.phases] == ["served", "start", "answer", "redundancy"]
+    assert found.phases[1].text == "n2 is primary"
+    assert (found.service, found.marks, rehearsal.clocks) == ("write", (), ())
+
+
+def test_what_the_cluster_recorded_is_told_with_the_clocks(run_of, stream):
+    """The last clock of each node, and each record within its error."""
+    mine = {"rehearsal": "r-1.1"}
+    more = [
+        e.ClockMeasured(t=T + 9.3, node="n2", offset=9.0, error=1.0, **mine),
+        e.ClockMeasured(t=T + 9.3, node="n2", offset=0.2, error=0.001, **mine),
+        e.ClusterRecorded(t=T + 9.3, node="n2", what="fenced", at=T + 3.5, error=0.01, text="reboot of n1", **mine),
+    ]
+    found = one(build(run_of([*stream[:-2], *more, *stream[-2:]])))
+    assert [(clock.node, clock.offset, clock.error) for clock in found.clocks] == [("n2", 0.2, 0.001)]
+    (phases,) = found.phases
+    fence = next(phase for phase in phases.phases if phase.name == "fence")
+    assert (fence.end.at, fence.end.early, fence.end.late) == pytest.approx((T + 3.5, T + 3.49, T + 3.51))
+    assert [mark.text for mark in phases.marks] == ["reboot of n1"]
+
+
 def test_a_run_that_passed(run_of):
     """Who ran what, when, on which cluster, and what it came to."""
     found = build(run_of())
@@ -182,6 +208,19 @@ def test_a_lost_write_breaks_its_limit(run_of, stream):
     assert found["acknowledged writes lost"] == (Verdict.FAILED, 1.0, 1.0)
 
 
+def test_each_of_two_watches_has_its_own_audit(run_of, stream):
+    """One watch within another ends first; what it found is not what the outer one lost."""
+    inner = {"file": "attempts/inner.jsonl", "lost": []}
+    audits = [one for one in stream if isinstance(one, e.WritesAudited)]
+    at = stream.index(audits[0])
+    both = [
+        dataclasses.replace(audits[0], **inner),
+        dataclasses.replace(audits[0], file="attempts/r-1.1.1.write.jsonl", lost=[17]),
+    ]
+    found = limits(build(run_of([*stream[:at], *both, *stream[at + 1 :]])))
+    assert found["acknowledged writes lost"] == (Verdict.FAILED, 1.0, 1.0)
+
+
 def test_redundancy_that_nobody_waited_for_is_unknown(run_of, stream):
     """It may have been back; within its limit nobody can tell."""
     found = limits(build(run_of(without(stream, e.WaitStarted, e.WaitFinished))))
@@ -251,3 +290,73 @@ def test_a_run_killed_at_every_event_is_summarised(run_of, stream):
             judged = [limit for rehearsal in found.rehearsals for limit in rehearsal.limits]
             assert all(limit.verdict is not Verdict.PASSED for limit in judged if limit.name != "redundancy back")
         shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize(
+    ("writes", "verdict", "number", "evidence"),
+    [
+        (False, Verdict.PASSED, 0.0, "no service of this cluster is written to, so none could be lost"),
+        (True, Verdict.UNKNOWN, None, "no service that writes was watched, so it is not known"),
+    ],
+)
+def test_lost_writes_where_nothing_is_written(run_of, stream, writes, verdict, number, evidence):
+    """The limit stands in the summary either way; passed only where nothing could be lost."""
+    read_only = [
+        dataclasses.replace(event, services=[service for service in event.services if service["mode"] == "read"])
+        if isinstance(event, e.MeterStarted)
+        else event
+        for event in without(stream, e.WritesAudited)
+    ]
+    found = build(run_of(changed(read_only, e.ClusterOpened, writes=writes)))
+    (limit,) = [limit for limit in one(found).limits if limit.name == "acknowledged writes lost"]
+    assert (limit.verdict, limit.lower, limit.upper, limit.evidence) == (verdict, number, number, evidence)
+    assert [cluster.writes for cluster in found.clusters] == [writes]
+
+
+def test_a_cluster_that_was_not_described(run_of, stream):
+    """Its lost writes are not known to be none."""
+    found = build(run_of(without(stream, e.ClusterOpened, e.WritesAudited)))
+    assert limits(found)["acknowledged writes lost"][0] is Verdict.UNKNOWN
+
+
+def test_the_course_of_a_fault_and_the_invariants(run_of, stream):
+    """From the stream alone: its steps, what users felt, what the cluster made of it; and what was looked at after it."""
+    mine = {"rehearsal": "r-1.1"}
+    fault = {"target": "n1", "fault": "stack_kill", **mine}
+    more = [
+        e.ActionStarted(t=T + 2.95, action="f", name="fault stack_kill", expected="no_effect", asserted=True, **fault),
+        e.ActionStep(t=T + 2.96, action="f", step="armed", detail="after 60 s", **mine),
+        e.ActionStep(t=T + 2.97, action="f", step="struck", **mine),
+        e.ActionStep(t=T + 2.98, action="f", step="proved", **mine),
+        e.ActionFinished(t=T + 2.99, action="f", outcome="done", **mine),
+        e.ActionStarted(t=T + 7, action="u", name="undo stack_kill", detail="start it", **fault),
+        e.ActionStep(t=T + 7.5, action="u", step="undone", **mine),
+        e.ActionStep(t=T + 7.6, action="u", step="verified", **mine),
+        e.ActionFinished(t=T + 7.7, action="u", outcome="done", **mine),
+        e.InvariantLooked(t=T + 9.3, name="every node is in again", verdict="failed", evidence="n1 is not", **mine),
+        e.RehearsalStopped(t=T + 9.3, reason="the stop file is there", **mine),
+    ]
+    at = next(i for i, x in enumerate(stream) if isinstance(x, e.Noted))
+    rehearsal = one(build(run_of([*stream[:at], *more, *stream[at:]])))
+    (found,) = rehearsal.faults
+    assert [step.name for step in found.steps] == ["armed", "struck", "proved", "undone", "verified"]
+    assert (found.expected, found.observed, found.agrees, found.asserted) == (
+        "no_effect", "recovers_on_peer", False, True,
+    )  # fmt: skip
+    assert (found.outcome, found.undone, found.end, found.undo_text) == ("done", "done", T + 7.6, "start it")
+    assert found.service in {"write", "read"}
+    assert found.outage.lower == pytest.approx(1.94, abs=0.02)
+    assert [(x.name, x.verdict) for x in rehearsal.invariants] == [("every node is in again", Verdict.FAILED)]
+    assert rehearsal.stopped == "the stop file is there"
+
+
+def test_a_fault_whose_run_was_killed(run_of, stream):
+    """Struck and never undone: it says so, and nothing is known of its outcome beyond what was seen."""
+    mine = {"rehearsal": "r-1.1"}
+    cut = [x for x in stream if x.t <= T + 2.9]
+    more = e.ActionStarted(
+        t=T + 2.95, action="f", name="fault stack_kill", target="n1", fault="stack_kill", expected="no_effect", **mine
+    )
+    (found,) = one(build(run_of([*cut, more], end=False))).faults
+    assert (found.outcome, found.undone, found.end, found.observed) == ("unfinished", "none", None, "unknown")
+    assert found.agrees is None

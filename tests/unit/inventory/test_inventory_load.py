@@ -9,7 +9,7 @@ import pytest
 
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.inventory.load import find, load
-from pytest_harehearse.inventory.model import Cluster, Node, Service
+from pytest_harehearse.inventory.model import Cluster, Gates, Node, Service
 
 REFERENCE = """
 default_environment = "demo"
@@ -114,7 +114,7 @@ def test_the_reference_file_becomes_plain_data(file):
             twin="lab/web",
             allow=("switchover", "patch"),
             windows=("Tue 01:00-03:00 Europe/Berlin",),
-            gates={"rehearsed_within": 604800.0, "rehearsals": 3.0, "interruption": 5.0},
+            gates=Gates(rehearsed_within=604800.0, rehearsals=3, interruption=5.0),
         ),
     }
 
@@ -129,6 +129,25 @@ def test_the_pace_follows_the_probe(file, probe, pace):
     assert (loaded.every, loaded.timeout) == pace
     slower = service(file, f'probe = "{probe}"\nurl = "x"\nevery = "1s"\ntimeout = "2s"')
     assert slower == replace(loaded, every=1.0, timeout=2.0)
+
+
+def test_timers_and_the_longest_interruption_arrive(file):
+    """In seconds; without them a minute, and no limit."""
+    text = '[environments.a]\nkind = "lab"\nprovider = "embedded"\n[environments.a.clusters.b]\nmanager = "patroni"\nnodes = ["n", "m"]\n'
+    file.write_text(text)
+    plain = load(file).clusters["a/b"]
+    assert (plain.abort_after, plain.dead_man, plain.lease) == (None, 60.0, 60.0)
+    file.write_text(text + 'abort_after = "2min"\ndead_man = "5s"\nlease = "90s"\n')
+    told = load(file).clusters["a/b"]
+    assert (told.abort_after, told.dead_man, told.lease) == (120.0, 5.0, 90.0)
+
+
+def test_a_timer_that_is_too_short_is_refused(file):
+    """It counts whole seconds, so one second is none."""
+    text = '[environments.a]\nkind = "lab"\nprovider = "embedded"\n[environments.a.clusters.b]\nmanager = "patroni"\nnodes = ["n", "m"]\n'
+    file.write_text(text + 'dead_man = "1s"\n')
+    with pytest.raises(ConfigError, match="is '1s'; it must be at least 2s: it counts in whole seconds"):
+        load(file)
 
 
 def test_http_settings_arrive(file):

@@ -29,7 +29,7 @@ provider = "embedded"
 WEB = "harehearse.toml: environments.lab.clusters.web"
 ORDERS = "harehearse.toml: environments.demo.clusters.orders"
 WRITE = "write a number and a unit, as in '200ms', '30s', '5min' (units: us, ms, s, min, h, d, w)."
-CLUSTER = "Settings are: manager, nodes, group, services, twin, allow, windows, gates."
+CLUSTER = "Settings are: manager, nodes, group, services, twin, allow, windows, abort_after, dead_man, lease, contacts, notes, gates, drift, drift_files."
 NAME = "it must be a name: a letter or digit, then letters, digits, '_', '.' or '-'."
 WINDOW = "it must be a day, two times and a time zone, as in 'Tue 01:00-03:00 Europe/Berlin'."
 ZONE = "it must end with a time zone of the IANA database, as in 'Europe/Berlin'."
@@ -99,7 +99,7 @@ def test_the_top_of_the_file(problems, text, expected):
         ("[environments.demo]", "harehearse.toml: environments.demo.kind is missing; an environment needs: kind."),
         (
             '[environments.demo]\nkind = "lab"',
-            "harehearse.toml: environments.demo.provider is missing. A lab needs one of: embedded, lxd, vagrant.",
+            "harehearse.toml: environments.demo.provider is missing. A lab needs one of: embedded, lxd, vagrant, hosts.",
         ),
         (
             '[environments.demo]\nkind = "lab"\nproviders = "lxd"',
@@ -110,7 +110,7 @@ def test_the_top_of_the_file(problems, text, expected):
         ),
         (
             '[environments.demo]\nkind = "lab"\nprovider = "docker"',
-            "harehearse.toml: environments.demo.provider is 'docker'; valid are: embedded, lxd, vagrant.",
+            "harehearse.toml: environments.demo.provider is 'docker'; valid are: embedded, lxd, vagrant, hosts.",
         ),
         (
             '[environments.p]\nkind = "production"\nprovider = "lxd"',
@@ -163,9 +163,12 @@ def test_an_environment(problems, text, expected):
             "gates = { rehersals = 3 }",
             (
                 f"{WEB}.gates.rehersals is not a setting of the gates. Did you mean 'rehearsals'?"
-                " Settings are: rehearsed_within, rehearsals, interruption."
+                " Settings are: rehearsed_within, rehearsals, interruption, way_back_within, fenced_within, playbook,"
+                " certificates, disk, backup, backup_within."
             ),
         ),
+        ("gates = { disk = 0.1 }", f"{WEB}.gates.disk is 0.1; it must be a share, as in '10%'."),
+        ('gates = { disk = "120%" }', f"{WEB}.gates.disk is '120%'; it must be a share, as in '10%'."),
         ("gates = { rehearsals = 0 }", f"{WEB}.gates.rehearsals is 0; it must be at least 1."),
         ("gates = { rehearsals = true }", f"{WEB}.gates.rehearsals is true; it must be a whole number."),
         (
@@ -357,7 +360,7 @@ manager = 1
         f"{ORDERS}.mangaer is not a setting of a cluster. Did you mean 'manager'? {CLUSTER}",
         f"{ORDERS}.nodes names 1; an embedded cluster needs at least 2, for a switchover needs a standby.",
         f"{WEB}.manager is 1; valid are: {MANAGERS}.",
-        "harehearse.toml: environments.lab.provider is missing. A lab needs one of: embedded, lxd, vagrant.",
+        "harehearse.toml: environments.lab.provider is missing. A lab needs one of: embedded, lxd, vagrant, hosts.",
     ]
 
 

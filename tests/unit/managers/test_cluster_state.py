@@ -110,3 +110,84 @@ def test_a_node_by_its_name():
     assert state().member("n2") is SECOND
     with pytest.raises(KeyError, match="the cluster has no node 'n9'; its nodes are n1, n2, n3"):
         state().member("n9")
+
+
+ACTIVE = Member("n1", "active", "running", witness_primary=True)
+STANDBY = Member("n2", "standby", ready=True, witness_primary=False)
+READY = dataclasses.replace(STANDBY, name="n3")
+
+
+def hosts(*members, **more):
+    return ClusterState(members or (ACTIVE, STANDBY, READY), **more)
+
+
+def test_a_cluster_of_hosts_lacks_nothing():
+    """One confirmed active node, every other ready; nothing replicates, so nothing lags and nobody is synchronous."""
+    assert hosts().redundancy_limitation() is None
+    assert (hosts().active, hosts().standbys) == ("n1", ("n2", "n3"))
+    assert hosts(ACTIVE).redundancy_limitation() is None
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (hosts(pending="the cluster has no quorum"), "the cluster has no quorum"),
+        (hosts(but(ACTIVE, witness_primary=None), STANDBY), "no confirmed active node (claimed by: n1)"),
+        (hosts(but(ACTIVE, witness_primary=False), STANDBY), "no confirmed active node (claimed by: n1)"),
+        (hosts(STANDBY, READY), "no confirmed active node (claimed by: nobody)"),
+        (hosts(ACTIVE, but(ACTIVE, name="n2")), "no confirmed active node (claimed by: n1, n2)"),
+        (
+            hosts(ACTIVE, but(STANDBY, ready=False, state="drained", problem="it is in standby mode")),
+            "n2 could not take over: n2 standby drained (it is in standby mode)",
+        ),
+        (hosts(ACTIVE, but(STANDBY, ready=None)), "n2 could not take over: n2 standby"),
+        (
+            hosts(ACTIVE, Member("n2", "unreachable", problem="nobody answers")),
+            "n2 could not take over: n2 unreachable (nobody answers)",
+        ),
+        (hosts(ACTIVE, STANDBY, Member("n3", "offline")), "n3 could not take over: n3 offline"),
+        (
+            hosts(ACTIVE, Member("n2", "active", "in part", problem="web runs there in part")),
+            "n2 could not take over: n2 active in part (not confirmed by itself) (web runs there in part)",
+        ),
+        (hosts(ACTIVE, SECOND), "n2 could not take over: n2 replica running timeline 3 lag 0 B sync"),
+        (hosts(PRIMARY, STANDBY), None),
+        (hosts(PRIMARY, but(STANDBY, ready=False)), "n2 could not take over: n2 standby"),
+        (hosts(incomplete="fencing is disabled"), "fencing is disabled"),
+    ],
+)
+def test_what_a_cluster_of_hosts_lacks(found, text):
+    """In its own words; what is not known to be ready is not."""
+    assert found.redundancy_limitation() == text
+
+
+def test_who_is_active_among_hosts():
+    """Two witnesses, whatever the manager calls its state."""
+    assert but(ACTIVE, state="").confirmed_primary
+    assert not but(ACTIVE, witness_primary=None).confirmed_primary
+    assert not STANDBY.confirmed_primary
+    assert hosts(ACTIVE, but(ACTIVE, name="n2")).active is None
+    assert hosts(ACTIVE, but(ACTIVE, name="n2", witness_primary=False)).active == "n1"
+
+
+def test_standbys_among_hosts():
+    """Only who is known to be ready; the manager's order, then by name."""
+    found = hosts(
+        ACTIVE, READY, STANDBY, but(STANDBY, name="n4", ready=None), but(STANDBY, name="n5", ready=False),
+        Member("n6", "offline", ready=True),
+    )  # fmt: skip
+    assert found.standbys == ("n2", "n3")
+    assert hosts(ACTIVE, but(STANDBY, priority=20), but(READY, priority=10)).standbys == ("n3", "n2")
+
+
+def test_hosts_in_one_line():
+    """No lag, no timeline, no notes; what they are not confirmed by is."""
+    assert hosts(but(ACTIVE, witness_primary=None), STANDBY, notes=("fencing: n2",)).describe() == (
+        "n1 active running (not confirmed by itself); n2 standby"
+    )
+
+
+def test_maintenance_is_not_known_unless_it_is_told():
+    """None is neither on nor off."""
+    assert hosts().maintenance is None
+    assert hosts(maintenance=True).maintenance is True

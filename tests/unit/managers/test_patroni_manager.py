@@ -94,6 +94,26 @@ def test_an_unknown_lag_is_not_none(cluster):
 
 
 @pytest.mark.parametrize(
+    ("asked", "lag"),
+    [([90, 100], 0), ([90, 95, 110], 0), ([90, 92, 94], 6), ([90, None], 24), ([100], 0), ([None], 24)],
+)
+def test_writes_in_flight_are_no_lag(cluster, monkeypatch, asked, lag):
+    """A standby that was asked before the primary is asked again; where PostgreSQL does not tell, Patroni's word holds."""
+    said = iter(asked)
+
+    def answer(conninfo, _deadline):
+        if conninfo == "n3":
+            return Says(False, 3, next(said))
+        return Says(conninfo == "n1", 3, 100)
+
+    monkeypatch.setattr(patroni, "ask", answer)
+    found = cluster.state()
+    assert found.member("n3").lag == lag
+    assert next(said, "asked no more") == "asked no more"
+    assert (found.redundancy_limitation() is None) is (lag == 0)
+
+
+@pytest.mark.parametrize(
     ("settings", "wanted"),
     [
         (SYNC, 2),

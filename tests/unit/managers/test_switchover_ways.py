@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: ARG002 - the arguments are the protocols'
+
 """A switchover in one of several ways, and one whose target the manager chooses by itself."""
 
 from __future__ import annotations

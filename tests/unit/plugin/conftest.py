@@ -11,6 +11,7 @@ import pytest
 import static_lab
 
 # Loaded once: pytester forgets what is first imported inside a run.
+from pytest_harehearse.history.index import history as history
 from pytest_harehearse.inventory import problems as problems
 from pytest_harehearse.labs import home
 from pytest_harehearse.probes.kinds import tcp as tcp

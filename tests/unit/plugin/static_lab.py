@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: ARG002 - the arguments are the protocols'
+
 """A lab that exists only in memory, and a service that can be shut: all of the plugin runs, but no server."""
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_a_provider_this_version_does_not_have(embedded, refused):
     )
     assert refused() == (
         "harehearse.toml: environments.lab.provider is 'vagrant', which this version cannot create yet; it can: "
-        "embedded."
+        "embedded, lxd, hosts."
     )
 
 
@@ -111,18 +111,14 @@ nodes = [{ name = "web1", url = "ssh://ops@198.51.100.1" }, { name = "web2", url
 """
 
 
-def test_production(embedded, refused):
-    """Is never acted on by this version; it can be planned for."""
+def test_production(embedded):
+    """Is planned for and nothing else, unless it is armed; the reason names the options."""
     embedded.makepyfile("def test_failover(cluster): cluster.switchover()\n")
     embedded.path.joinpath("harehearse.toml").write_text(PRODUCTION)
-    assert refused() == (
-        "production/web is production, so nothing was started: this version rehearses in labs only. To see what would "
-        "be done: --harehearse-plan"
-    )
     planned = embedded.runpytest("--harehearse-plan")
     assert planned.ret == 0
     planned.stdout.fnmatch_lines(
-        ["harehearse: clusters production/web (production)", "*action * switchover web1 → web2*"]
+        ["harehearse: clusters production/web (PRODUCTION)", "*action * switchover web1 → web2*"]
     )
 
 

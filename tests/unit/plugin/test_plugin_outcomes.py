@@ -198,19 +198,19 @@ def test_what_was_not_measured_is_unknown(static, summary):
     static.makepyfile(UNKNOWN)
     result = static.runpytest("-v", "--junitxml=junit.xml")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*::test_nothing_watched[[]lab/web[]] UNKNOWN*", "*= 3 unknown in *"])
-    assert [r["verdict"] for r in summary()["rehearsals"]] == ["unknown"] * 3
+    result.stdout.fnmatch_lines(["*::test_nothing_watched[[]lab/web[]] UNKNOWN*", "*= 1 passed, 2 unknown in *"])
+    # Nothing of this cluster is written to, so nothing that was written can be lost.
+    assert [r["verdict"] for r in summary()["rehearsals"]] == ["unknown", "unknown", "passed"]
     said = words(result)
     for reason in (
         "interruption: unknown (limit 5.00 s), because no service was watched, so it is not known",
         "interruption of door: unknown (limit 5.00 s), because",
-        "Lost writes",
     ):
         assert reason in said
     assert "? UNKNOWN" in said
     root = ET.parse(static.path / "junit.xml").getroot()
-    assert len(list(root.iter("failure"))) == 3
-    assert root.find("testsuite").get("failures") == "3"
+    assert len(list(root.iter("failure"))) == 2
+    assert root.find("testsuite").get("failures") == "2"
 
 
 def test_a_cluster_that_is_not_healthy_is_not_rehearsed_on(static, summary, monkeypatch, world):
@@ -344,7 +344,7 @@ def test_a_fixture_for_several_tests_may_act_at_its_end(static, summary):
         def test_two(moved): pass
     """)
     static.runpytest().assert_outcomes(passed=2)
-    actions = [[action["label"] for action in r["actions"]] for r in summary()["rehearsals"]]
+    actions = [[a["label"] for a in r["actions"] if a["kind"] != "wait"] for r in summary()["rehearsals"]]
     assert actions == [["switchover n1 → n2"], ["switchover n2 → n1"]]
 
 

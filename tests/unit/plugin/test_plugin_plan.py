@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,25 @@ def plan(embedded):
 def told(result) -> str:
     lines = result.stdout.str().splitlines()
     begin = next(number for number, line in enumerate(lines) if "the plan, nothing was touched" in line)
-    return "\n".join(line.rstrip() for line in lines[begin + 1 : -1])
+    # A fingerprint is another one with every version.
+    return "\n".join(
+        re.sub(r"(playbook +)[0-9a-f]{12}\b", r"\1FINGERPRINT", line.rstrip()) for line in lines[begin + 1 : -1]
+    )
+
+
+HOSTS = """
+[environments.lab]
+kind = "lab"
+provider = "lxd"
+[environments.lab.clusters.web]
+manager = "pacemaker"
+nodes = ["web1", "web2"]
+group = "web"
+[[environments.lab.clusters.web.services]]
+name = "page"
+probe = "http"
+url = "http://198.18.0.100/"
+"""
 
 
 def children() -> set[str]:
@@ -34,6 +53,8 @@ def children() -> set[str]:
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("test_*.py")), ids=lambda path: path.stem)
 def test_the_plan_of_each_scenario(embedded, plan, snapshot, path):
     """What a user reads before the first real run."""
+    if any(word in path.stem for word in ("drain", "power_off", "reboot", "in_place")):
+        embedded.path.joinpath("harehearse.toml").write_text(HOSTS)
     if "sentinel" in path.stem:
         inventory = embedded.path / "harehearse.toml"
         inventory.write_text(inventory.read_text().replace("patroni", "sentinel"))
@@ -85,7 +106,10 @@ def test_an_unknown_node_in_a_plan(embedded, plan):
         ("manager='pacemaker'", "needs manager pacemaker: demo/orders is run by patroni"),
         ("manager=['pacemaker', 'galera']", "needs manager pacemaker or galera: demo/orders is run by patroni"),
         ("fencing=True", "needs fencing: demo/orders has none"),
-        ("capability='patching'", "needs patching: demo/orders can do stack_kill, switchover"),
+        (
+            "capability='patching'",
+            "needs patching: demo/orders can do dcs_loss, maintenance, node_freeze, process_hang, service_kill, stack_kill, switchover",
+        ),
     ],
 )
 @pytest.mark.parametrize("option", [(), ("--harehearse-plan",)], ids=["run", "plan"])
@@ -115,3 +139,18 @@ def test_setup_plan_touches_nothing(embedded):
     result = embedded.runpytest("--setup-plan")
     assert result.ret == 0
     assert not (embedded.path / ".harehearse").exists()
+
+
+def test_a_plan_tells_what_the_test_leaves_to_be_undone(embedded, plan):
+    """As a real run would undo it at its end; also when the test broke off."""
+    inventory = embedded.path / "harehearse.toml"
+    inventory.write_text(
+        inventory.read_text().replace("patroni", "pacemaker").replace("embedded", "lxd") + 'group = "web"\n'
+    )
+    embedded.makepyfile(
+        "def test_drain(cluster): cluster.drain(cluster.active)\n"
+        "def test_torn(cluster):\n    cluster.drain('n2')\n    raise KeyError('later')\n"
+    )
+    text = told(plan())
+    assert "undrain    n1: let n1 run resources again" in text
+    assert text.index("undrain    n2: let n2 run resources again") < text.index("the plan ends here: KeyError: 'later'")

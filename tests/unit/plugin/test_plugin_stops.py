@@ -126,8 +126,8 @@ def test_an_open_fault_of_an_earlier_run_refuses(static, summary):
     assert result.ret == 1
     assert result.parseoutcomes() == {"unknown": 2}
     sentence = (
-        "The fault 'stack_kill n1' from run r-2020w01-01 is still open on lab/web, so nothing was started. Make the "
-        "lab anew: harehearse lab down lab. By hand: start n1 again."
+        "The fault 'stack_kill n1' from run r-2020w01-01 is still open on lab/web, so nothing was started. Undo it: "
+        "harehearse recover lab/web. By hand: start n1 again."
     )
     assert [r["reason"] for r in summary()["rehearsals"]] == [sentence] * 2
     assert "is still open on lab/web" in " ".join(result.stdout.str().split())

@@ -80,7 +80,7 @@ def test_failed_writes_make_no_hole():
 def test_the_fields_are_those_of_the_event():
     """An audit becomes an event without a translation."""
     names = {f.name for f in dataclasses.fields(Audit)}
-    assert names == {f.name for f in dataclasses.fields(WritesAudited)} - {"t", "rehearsal", "service"}
+    assert names == {f.name for f in dataclasses.fields(WritesAudited)} - {"t", "rehearsal", "service", "file"}
 
 
 def test_an_audit_that_cannot_be_made_says_why():

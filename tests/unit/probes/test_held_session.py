@@ -35,7 +35,7 @@ class One(Session):
     def __init__(self, kind: Scripted) -> None:
         self.kind = kind
 
-    async def ask(self, n, trace):  # noqa: ARG002
+    async def ask(self, n, trace):
         match self.kind.says:
             case "hang":
                 trace.write = Write.UNKNOWN

@@ -123,7 +123,7 @@ class Scripted(Kind):
     secrets = ("geheim",)
     script: object = None
 
-    async def attempt(self, n, trace):  # noqa: ARG002
+    async def attempt(self, n, trace):
         trace.step, trace.by, trace.write = "half way", "n1", Write.UNKNOWN
         if isinstance(self.script, BaseException):
             raise self.script

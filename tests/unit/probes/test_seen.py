@@ -122,3 +122,27 @@ def test_a_file_that_cannot_be_read_is_unknown(tmp_path):
     """A damaged or missing file is no measurement."""
     with pytest.raises(NotMeasured, match="What was measured of page cannot be read: "):
         Seen.from_files({"page": tmp_path / "none.jsonl"})
+
+
+def test_a_cluster_that_is_not_written_to_loses_no_writes(file):
+    """That is known; what a service of its own lost is still asked of that service."""
+    seen = Seen(writes=False)
+    with pytest.raises(HarehearseError, match="The watch is still open"):
+        _ = seen.lost_writes
+    seen.settle({"page": file("page", "uuu")})
+    assert seen.lost_writes == []
+    with pytest.raises(NotMeasured, match="it is only read"):
+        _ = seen["page"].lost_writes
+    nothing = Seen(writes=False)
+    nothing.settle({})
+    assert nothing.lost_writes == []
+
+
+def test_a_service_that_writes_counts_whatever_was_said(file):
+    """Numbered writes that were lost are never hidden."""
+    seen = Seen(writes=False)
+    seen.settle({"write": file("write", "uuu", mode="write")}, {"write": AUDIT})
+    assert seen.lost_writes == [2]
+    seen.settle({"write": file("write", "uuu", mode="write")})
+    with pytest.raises(NotMeasured, match="its writes were not looked up afterwards"):
+        _ = seen.lost_writes

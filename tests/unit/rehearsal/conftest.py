@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: ARG002 - the arguments are the protocols'
+
 """A cluster whose manager says what the test's script says, and the events that come of it."""
 
 from __future__ import annotations

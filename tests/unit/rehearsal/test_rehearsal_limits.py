@@ -240,3 +240,19 @@ def test_two_actives(dual, verdict, text):
     [limit] = judge({"dual_active": 0.0}, [], None, dual)
     assert limit.verdict is verdict
     assert text is None or describe(limit) == text
+
+
+@pytest.mark.parametrize("found", [(), [measured()], [measured(0.0, 9.0), measured(valid=False)]])
+def test_a_cluster_that_is_not_written_to_loses_no_writes(found):
+    """Whatever was watched: that is known, and it is nought."""
+    [limit] = judge({"lost_writes": 0.0}, found, None, writes=False)
+    assert (limit.verdict, limit.lower, limit.upper, limit.unit) == (Verdict.PASSED, 0.0, 0.0, "writes")
+    assert limit.evidence == "no service of this cluster is written to, so none could be lost"
+    raise_for((limit,))
+
+
+def test_without_writes_the_other_limits_are_judged_as_ever():
+    """Only lost writes are settled by it."""
+    found = judge({"interruption": 1.0, "lost_writes": 0.0, "redundancy": 5.0}, [], None, writes=False)
+    assert [one.verdict for one in found] == [Verdict.UNKNOWN, Verdict.PASSED, Verdict.UNKNOWN]
+    assert judge({}, [], None, writes=False) == ()

@@ -8,9 +8,21 @@ from collections import Counter
 from dataclasses import replace
 
 from pytest_harehearse.clock import Anchor
+from pytest_harehearse.history.patch_day import (
+    IN_PLACE,
+    STANDBY_FIRST,
+    GateCheck,
+    GateSummary,
+    PatchDaySummary,
+    PatchStep,
+)
+from pytest_harehearse.history.phases import Answer, Attribution, Instant, Mark, Phase
 from pytest_harehearse.history.summary import (
+    ClockSummary,
     ClusterSummary,
     DualSummary,
+    FaultSummary,
+    InvariantSummary,
     LatencyBucket,
     LimitSummary,
     RehearsalSummary,
@@ -18,6 +30,7 @@ from pytest_harehearse.history.summary import (
     RunSummary,
     ServiceSummary,
     Span,
+    StepSummary,
     Verdict,
     worst,
 )
@@ -256,6 +269,230 @@ def unfinished(**changes):
     return replace(base, **changes)
 
 
+def chain(start, *steps):
+    """Phases from (name, seconds after the start or None, error, node, text)."""
+    found, last = [], Instant(start, start, start)
+    for name, after, error, *rest in steps:
+        end = None if after is None else Instant(start + after, start + after - error, start + after + error)
+        found.append(Phase(name, last, end, *rest))
+        last = end
+    return tuple(found)
+
+
+def mark(node, what, at, error, text):
+    """Something a node recorded."""
+    return Mark(node, what, Instant(at, at - error, at + error), text)
+
+
+def fenced(**changes):
+    """An active Pacemaker node that lost power: every phase recorded, and the way back planned and short."""
+    t = 1002.0
+    base = switchover(
+        id="active_loses_power-lab-web",
+        nodeid="scenarios/test_failover.py::test_active_loses_power[lab/web]",
+        name="active_loses_power",
+        title="The active node loses power",
+        cluster="lab/web",
+        end=1024.0,
+        limits=(limit("interruption of page", 10.0, 5.79, 5.85),),
+        services=(
+            service(
+                "page",
+                ended=1024.0,
+                outages=(
+                    Outage(t + 0.01, t + 5.86, 5.79, 5.85, errors={"timeout": 280}),
+                    Outage(t + 16.4, t + 16.62, 0.18, 0.22, errors={"refused": 9}),
+                ),
+                probe="http",
+                mode="read",
+                layer="application",
+            ),
+            service(
+                "ping",
+                ended=1024.0,
+                outages=(Outage(t + 0.01, t + 5.74, 5.69, 5.73, errors={"timeout": 270}),),
+                probe="icmp",
+                mode="read",
+                layer="network",
+            ),
+        ),
+        dual=None,
+        actions=(
+            Span("fault", "fault power_off web1", t, t + 0.8, "done", "stop --force"),
+            Span("undo", "undo power_off web1", t + 9.0, t + 12.2, "done"),
+            Span("switchover", "switchover web2 → web1", t + 16.2, t + 16.7, "done"),
+        ),
+        roles=(
+            RoleSpan("web1", "active", 1000.0, t + 1.2, 0.0),
+            RoleSpan("web1", "unreachable", t + 1.2, t + 12.0, 0.2),
+            RoleSpan("web1", "standby", t + 12.0, t + 16.6, 0.2),
+            RoleSpan("web1", "active", t + 16.6, 1024.0, 0.2),
+            RoleSpan("web2", "standby", 1000.0, t + 5.8, 0.0),
+            RoleSpan("web2", "active", t + 5.8, t + 16.6, 0.2),
+            RoleSpan("web2", "standby", t + 16.6, 1024.0, 0.2),
+        ),
+        notes=(),
+        phases=(
+            Attribution(
+                "fault power_off web1",
+                t,
+                chain(
+                    t,
+                    ("detect", 1.94, 0.004, "web2", "token lost"),
+                    ("decide", 4.2, 0.004, "web3", "reboot of web1 asked for"),
+                    ("fence", 4.71, 0.004, "web3", "reboot of web1 by web2"),
+                    ("vip", 5.69, 0.02, "web2", "vip announced on the network"),
+                    ("answer", 5.82, 0.04),
+                    ("redundancy", 12.3, 0.26),
+                ),
+                "page",
+                5.79,
+                5.85,
+                (
+                    Answer("page", Instant(t + 5.82, t + 5.78, t + 5.86)),
+                    Answer("ping", Instant(t + 5.71, t + 5.68, t + 5.74)),
+                ),
+                (
+                    mark("web2", "detected", t + 1.94, 0.004, "token lost"),
+                    mark("web3", "detected", t + 1.95, 0.004, "token lost"),
+                    mark("web2", "detected", t + 3.2, 0.004, "web1 is lost"),
+                    mark("web3", "fencing", t + 4.2, 0.004, "reboot of web1 asked for"),
+                    mark("web3", "fenced", t + 4.71, 0.004, "reboot of web1 by web2"),
+                    mark("web2", "starting", t + 5.4, 0.004, "start of vip on web2 begun"),
+                    mark("web2", "vip", t + 5.69, 0.02, "vip announced on the network"),
+                    mark("web1", "starting", t + 12.1, 0.3, "start of nginx on web1 begun"),
+                ),
+            ),
+            Attribution(
+                "switchover web2 → web1",
+                t + 16.2,
+                chain(
+                    t + 16.2,
+                    ("served", 0.19, 0.02),
+                    ("stop", 0.24, 0.004, "web2", "stop of vip on web2"),
+                    ("start", None, 0, "", "begun, and its end was not recorded"),
+                    ("answer", 0.41, 0.02),
+                ),
+                "page",
+                0.18,
+                0.22,
+                (Answer("page", Instant(t + 16.61, t + 16.59, t + 16.63)),),
+                (mark("web2", "stopped", t + 16.44, 0.004, "stop of vip on web2"),),
+            ),
+        ),
+        clocks=(
+            ClockSummary("web1", 0.00012, 0.0009),
+            ClockSummary("web2", -0.0031, 0.0008),
+            ClockSummary("web3", 2.4, 0.0011),
+        ),
+        again="pytest 'scenarios/test_failover.py::test_active_loses_power[lab/web]'",
+    )
+    return replace(base, **changes)
+
+
+def struck(**changes):
+    """A partition whose peer took over, with every step; and one whose undo was not verified."""
+    t = 1002.0
+    felt = Outage(t + 1.1, t + 4.6, 3.3, 3.5, errors={"timeout": 60})
+    parts = {
+        "id": "r-struck",
+        "nodeid": "tests/test_cut.py::test_cut_off[lab/web]",
+        "name": "test_cut_off[lab/web]",
+        "title": "A node that is cut off is fenced",
+        "cluster": "lab/web",
+        "kind": "lab",
+        "verdict": Verdict.FAILED,
+        "reason": "outcome of disk_full on web2: expected degraded_but_serving, observed no_effect",
+        "start": 1000.0,
+        "end": 1024.0,
+        "limits": (),
+        "services": (service("page", ended=1024.0, outages=(felt,), total_lower=3.3, total_upper=3.5),),
+        "actions": (
+            Span("fault", "fault net_partition web1", t, t + 1.4, "done", "drop all from web2"),
+            Span("wait", "another node is active", t + 1.4, t + 4.4, "done"),
+            Span("undo", "undo net_partition web1", t + 8.0, t + 8.6, "done"),
+            Span("fault", "fault disk_full web2", t + 12.0, t + 12.3, "done", "fill /var"),
+            Span("undo", "undo disk_full web2", t + 15.0, t + 17.0, "failed"),
+        ),
+        "roles": roles(t),
+        "notes": (),
+        "again": "pytest tests/test_cut.py::test_cut_off",
+        "invariants": (
+            InvariantSummary("every node is in again", Verdict.PASSED, "all that were in before: web1, web2"),
+            InvariantSummary("nothing is left behind", Verdict.FAILED, "/run/harehearse/diskfull12 lies on web2"),
+            InvariantSummary("acknowledged writes are kept", Verdict.UNKNOWN, "the writes could not be looked up"),
+        ),
+        "faults": (
+            FaultSummary(
+                "net_partition", "web1", t, t + 8.6,
+                (
+                    StepSummary("armed", t + 0.3, "undone by itself after 60 s"), StepSummary("struck", t + 0.7, "dropped"),
+                    StepSummary("proved", t + 1.4), StepSummary("undone", t + 8.3), StepSummary("verified", t + 8.6),
+                ),
+                "done", "done", t + 8.0, "drop all from web2", "delete the table", "fenced", "fenced",
+                "reboot of web1 by web2 was recorded; page was down for at most 3.50 s", True,
+                service="page", outage=felt,
+            ),
+            FaultSummary(
+                "disk_full", "web2", t + 12.0, None,
+                (StepSummary("armed", t + 12.1), StepSummary("struck", t + 12.2), StepSummary("proved", t + 12.3)),
+                "done", "failed", t + 15.0, "fill /var", "remove the file", "degraded_but_serving", "no_effect",
+                "no other node took over; page was not interrupted", False, asserted=True,
+            ),
+        ),
+    }  # fmt: skip
+    return RehearsalSummary(**(parts | changes))
+
+
+def patch_day(way=STANDBY_FIRST, *, red=False, words="reboot", **changes):
+    """A patch day of two nodes that went through, or was stopped at gate B with its way back."""
+    names = (
+        [("preflight", ""), ("maintenance_on", ""), ("patch", "pg1"), ("reboot", "pg1"), ("validate", "pg1"), ("audit", "")]
+        if way == IN_PLACE
+        else [("preflight", ""), ("patch", "pg2"), ("reboot", "pg2"), ("validate", "pg2"), ("gate", ""), ("switchover", "pg2"),
+              ("soak", "pg2"), ("gate", ""), ("patch", "pg1"), ("validate", "pg1"), ("gate", ""), ("audit", "")]
+    )  # fmt: skip
+    steps = [
+        PatchStep(
+            name,
+            f"{name} {node}: {words}".strip(),
+            node,
+            1001.0 + 0.5 * at,
+            1001.4 + 0.5 * at,
+            "done",
+            f"as meant, {words}",
+        )
+        for at, (name, node) in enumerate(names)
+    ]
+    green = GateCheck("member", "pg2", True, "pg2 replica running lag 0 B sync")
+    at = [step.start + 0.1 for step in steps if step.name == "gate"]
+    gates = [GateSummary(gate, "GO", t, (green,)) for gate, t in zip("ABC", at, strict=False)]
+    if red:
+        bad = GateCheck("write served", "pg2", False, f"12 of 115 asks failed, {words}")
+        gates = [gates[0], GateSummary("B", "NO-GO", at[1], (green, bad, GateCheck("backup", "", None, words)), 0.3)]
+        steps = [
+            *steps[:7],
+            replace(steps[7], outcome="failed", detail=words),
+            replace(steps[8], outcome="unknown", end=None),
+        ]
+    return PatchDaySummary(
+        way, words, "0123456789ab", "pg1", "", tuple(steps), tuple(gates), 1001.0, 1007.0,
+        mixed_start=None if way == IN_PLACE else 1001.5, mixed_end=None if red or way == IN_PLACE else 1006.0,
+        cheap_until=None if red or way == IN_PLACE else 1005.0, **changes,
+    )  # fmt: skip
+
+
+def patched():
+    """The same patch standby first and in place, and a way back that was taken, with hostile words."""
+    long = Outage(1002.31, 1008.8, 6.2, 6.5, errors={"refused": 300})
+    place = (service(outages=(long,)), service("sql read", outages=(long,), mode="read"))
+    return run(
+        switchover(id="patch-1", name="patch_standby_first", patch_days=(patch_day(),)),
+        switchover(id="patch-2", name="patch_in_place", services=place, patch_days=(patch_day(IN_PLACE),)),
+        switchover(id="patch-3", name="patch_red", patch_days=(patch_day(red=True, words=HOSTILE),)),
+    )
+
+
 def weird(**changes):
     """Names nobody should choose."""
     long = "a_node_with_a_name_much_longer_than_any_column_of_any_report_could_ever_be.example.internal"
@@ -277,6 +514,27 @@ def weird(**changes):
         ),
         roles=(RoleSpan(long, "arbiter", 1000.0, 1006.0, 0.0), RoleSpan(long, HOSTILE, 1006.0, 1012.0, 1.0)),
         notes=(HOSTILE, "two\nlines"),
+        faults=(
+            FaultSummary(
+                HOSTILE,
+                f"{long} {HOSTILE}",
+                1001.0,
+                None,
+                (StepSummary("struck", 1001.5, HOSTILE),),
+                "unknown",
+                "none",
+                None,
+                HOSTILE,
+                HOSTILE,
+                HOSTILE,
+                "unknown",
+                HOSTILE,
+                None,
+                service=HOSTILE,
+                outage=outages[0],
+            ),
+        ),
+        invariants=(InvariantSummary(HOSTILE, Verdict.UNKNOWN, f"{HOSTILE} {long}"),),
         again=f"pytest {HOSTILE}",
     )
     return replace(base, **changes)
@@ -320,5 +578,8 @@ def every():
         "unfinished": run(unfinished(), finished_at=None),
         "mixed": run(switchover(), failed(), unfinished(), unknown(), problems=("events.jsonl: a torn last line",)),
         "weird": run(weird()),
+        "fenced": run(fenced()),
+        "struck": run(struck()),
+        "patched": patched(),
         "empty": run(),
     }

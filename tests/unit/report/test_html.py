@@ -15,7 +15,7 @@ EVERY = samples.every()
 each = pytest.mark.parametrize("name", EVERY)
 
 
-@pytest.mark.parametrize("name", ["mixed", "weird"])
+@pytest.mark.parametrize("name", ["mixed", "weird", "patched"])
 def test_page_is_golden(name, golden):
     """The page looks as it was approved."""
     assert html.render(EVERY[name]) == golden("html")

@@ -29,6 +29,16 @@ def test_screen_with_options_is_golden(options, golden):
     assert screen("mixed", **options) == golden("txt")
 
 
+def test_the_course_of_each_fault_is_told_verbosely(golden):
+    """Each step with its instant, the interruption among them, what was expected and observed; what is missing, too."""
+    assert screen("struck", verbosity=1) == golden("txt")
+
+
+def test_the_steps_of_a_patch_day_are_told_verbosely(golden):
+    """Each step with its instant and length, each gate with what is not green, and the way back."""
+    assert screen("patched", verbosity=1) == golden("txt")
+
+
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("verbosity", [-1, 0, 1])
 def test_screen_in_ascii_is_ascii(name, verbosity):

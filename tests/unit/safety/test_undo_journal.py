@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_harehearse.errors import Indeterminate
 from pytest_harehearse.safety.journal import Journal
 
 
@@ -101,3 +102,64 @@ def test_a_journal_cut_anywhere_is_read(tmp_path_factory, cut):
     journal.path.write_bytes(journal.path.read_bytes()[:cut])
     found = journal.still_open()
     assert found == entries[: len(found)]
+
+
+@pytest.mark.parametrize(
+    "line", ["[1]", "3", "null", "{}", '{"open": 4}', '{"open": {"id": "x"}}', '{"close": ["x"]}'],
+)  # fmt: skip
+def test_a_foreign_line_is_told_and_hides_nothing(tmp_path, line):
+    """It is named by its number, with what to do; the entries beside it are still found."""
+    journal = Journal(tmp_path)
+    first = opened(journal)
+    with journal.path.open("a") as file:
+        file.write(f"{line}\n")
+    second = opened(journal, target="n2")
+    assert journal.still_open() == [first, second]
+    (told,) = journal.strange()
+    assert told == (
+        f"line 3 of {journal.path} is no entry that this version can read, so what it tells of is not known to be undone; "
+        "look at it, and remove the line once you know that it is"
+    )
+
+
+def test_an_entry_with_a_text_that_is_none_is_strange(tmp_path):
+    """Its cluster would be compared with names, and never be found."""
+    journal = Journal(tmp_path)
+    opened(journal)
+    journal.path.write_text(journal.path.read_text().replace('"demo/orders"', "7"))
+    assert journal.still_open() == []
+    assert len(journal.strange()) == 1
+
+
+def test_an_entry_of_a_newer_version_is_read(tmp_path):
+    """What it tells more is passed over; that it is open is not."""
+    journal = Journal(tmp_path)
+    entry = opened(journal)
+    journal.path.write_text(journal.path.read_text().replace('"owner"', '"lease": "x", "owner"'))
+    assert journal.still_open() == [entry]
+    assert journal.strange() == []
+
+
+def test_bytes_that_are_no_text_hide_nothing(tmp_path):
+    """A torn block of a disk, say."""
+    journal = Journal(tmp_path)
+    first = opened(journal)
+    with journal.path.open("ab") as file:
+        file.write(b"\xff\xfe\x00\n")
+    assert journal.still_open() == [first]
+
+
+@pytest.mark.parametrize("ask", [Journal.still_open, Journal.strange])
+@pytest.mark.parametrize("store", ["a folder for the file", "a file for the store"])
+def test_a_journal_that_cannot_be_read_is_unknown(tmp_path, store, ask):
+    """Never the same as one without open entries."""
+    journal = Journal(tmp_path / "store")
+    if store == "a folder for the file":
+        journal.path.mkdir(parents=True)
+    else:
+        journal.path.parent.write_text("")
+    with pytest.raises(Indeterminate) as caught:
+        ask(journal)
+    said = str(caught.value)
+    assert said.startswith(f"The undo journal {journal.path} cannot be read (")
+    assert said.endswith("so whether a fault is still open is not known. Make it readable, or name another store.")

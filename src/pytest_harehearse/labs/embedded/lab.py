@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import secrets
+import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,13 @@ from pytest_harehearse.errors import LabError
 from pytest_harehearse.inventory.model import Environment, Inventory
 from pytest_harehearse.labs import home as homes
 from pytest_harehearse.labs import processes
-from pytest_harehearse.labs.base import LabReport, Reached, Say
-from pytest_harehearse.labs.embedded import addresses, launch, wheels
+from pytest_harehearse.labs.base import LabReport, Part, Reached, Say
+from pytest_harehearse.labs.embedded import addresses, hanging, launch, wheels
 from pytest_harehearse.labs.embedded.stack import Stack, node_folder, stack_class
+from pytest_harehearse.labs.healthy import held, state_of, until_healthy
 from pytest_harehearse.labs.home import LabState, NodePlace, Owner
-from pytest_harehearse.safety.lock import FileLock, Held
+from pytest_harehearse.labs.leftovers import sweep
+from pytest_harehearse.safety.lock import FileLock
 
 FIRST_NODE = 11
 
@@ -31,6 +33,11 @@ class EmbeddedLab:
         self.environment = environment
         self.inventory = inventory.path
         self.home = homes.home_of(inventory.path, environment.name)
+
+    @property
+    def undo_folder(self) -> Path:
+        """Where undos lie that no node can carry."""
+        return self.home / "undo"
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -50,7 +57,7 @@ class EmbeddedLab:
     def _up(self, say: Say, *, keep: bool, within: float) -> bool:
         wheels.require([wheel for stack in self._stacks() for wheel in stack.missing()])
         with self._lock():
-            self._sweep(say)
+            sweep(self.home, say)
             state = homes.read(self.home)
             if state is not None and self._usable(state):
                 if keep and not state.keep:
@@ -71,7 +78,7 @@ class EmbeddedLab:
     def down(self, say: Say) -> bool:
         """Remove every process and file of the lab, and any lab whose parent was killed."""
         with self._lock():
-            self._sweep(say)
+            sweep(self.home, say)
             existed = self.home.exists()
             if existed:
                 launch.remove(self.home)
@@ -95,26 +102,7 @@ class EmbeddedLab:
         )
 
     def _lock(self) -> FileLock:
-        homes.base()
-        try:
-            return homes.lock_of(self.home).acquire(within=120.0)
-        except Held as held:
-            raise LabError(
-                f"The lab {self.environment.name} is being created or removed by {held.holder}; waited 120 s for it."
-            ) from held
-
-    def _sweep(self, say: Say) -> None:
-        """Remove the labs of other inventories that nobody will come back to."""
-        for home in homes.homes():
-            if home == self.home or not homes.forsaken(home):
-                continue
-            # Held: somebody creates or removes it just now. Asked again once it is ours: it may be another by now.
-            with contextlib.suppress(Held), homes.lock_of(home).acquire(within=0.0):
-                if homes.forsaken(home):
-                    state = homes.read(home)
-                    whose = f"{state.environment} of {state.inventory}" if state else f"in {home}"
-                    say(f"removing the lab {whose}: its parent was killed")
-                    launch.remove(home)
+        return held(self.environment.name, self.home, within=120.0)
 
     def _stacks(self) -> list[Stack]:
         """Return the environment's clusters by their kind."""
@@ -181,23 +169,13 @@ class EmbeddedLab:
         )
 
     def _wait_healthy(self, state: LabState, until: float) -> None:
-        lacking = dict.fromkeys(state.clusters, "not asked yet")
-        while lacking:
-            for cluster in list(lacking):
-                seen = self._reach(state, cluster).manager.state()
-                reason = seen.redundancy_limitation()
-                if reason is None:
-                    del lacking[cluster]
-                else:
-                    lacking[cluster] = f"{reason} ({seen.describe()})"
-            if lacking and (time.monotonic() > until or not processes.below(self.home)):
-                raise LabError(
-                    f"The lab {self.environment.name} was not healthy in time; seen last: "
-                    + "; ".join(f"{name}: {why}" for name, why in lacking.items())
-                    + f"\n{self._logs()}"
-                )
-            if lacking:
-                time.sleep(0.1)
+        try:
+            until_healthy(
+                self.environment.name, state.clusters, lambda name: self._reach(state, name).manager, until,
+                lost=lambda: not processes.below(self.home),
+            )  # fmt: skip
+        except LabError as error:
+            raise LabError(f"{error}\n{self._logs()}") from error
 
     def _logs(self) -> str:
         return "\n".join(f"--- {log.name}\n{launch.tail(log)}" for log in sorted((self.home / "log").glob("*.log")))
@@ -213,12 +191,7 @@ class EmbeddedLab:
         return self._reach(self._state(), cluster)
 
     def _state(self) -> LabState:
-        state = homes.read(self.home)
-        if state is None:
-            raise LabError(
-                f"The lab {self.environment.name} is not up. Create it: harehearse lab up {self.environment.name}"
-            )
-        return state
+        return state_of(self.environment.name, self.home)
 
     def _reach(self, state: LabState, name: str) -> Reached:
         cluster = self.environment.clusters[name]
@@ -226,6 +199,20 @@ class EmbeddedLab:
 
     def _stack(self, cluster: str) -> Stack:
         return next(stack for stack in self._stacks() if cluster in stack.clusters)
+
+    # -- ServiceControl --------------------------------------------------------------------------------------------
+
+    def service_processes(self, cluster: str, node: str) -> list[int]:
+        """Return the pids of what serves users on the node and is restarted by its manager."""
+        return [process.pid for process in self._serving(cluster, node)]
+
+    def kill_service(self, cluster: str, node: str) -> list[int]:
+        """SIGKILL it; return the pids."""
+        return [p.pid for p in self._serving(cluster, node) if processes.send(p, signal.SIGKILL)]
+
+    def _serving(self, cluster: str, node: str) -> list[processes.Found]:
+        stack = self._stack(cluster)
+        return [process for process in processes.below(self._folder(cluster, node)) if stack.serves(process)]
 
     # -- StackControl ----------------------------------------------------------------------------------------------
 
@@ -238,9 +225,50 @@ class EmbeddedLab:
         return [process.pid for process in processes.below(self._folder(cluster, node))]
 
     def start_stack(self, cluster: str, node: str) -> None:
-        """Start what was killed on the node; does nothing while something runs."""
-        if not self.stack_processes(cluster, node):
-            self._stack(cluster).start_node(self._state(), cluster, node)
+        """Start what was killed on the node; does nothing while all of it runs."""
+        self._stack(cluster).start_node(self._state(), cluster, node)
+
+    # -- StackLimits -----------------------------------------------------------------------------------------------
+
+    def stack_limitation(self, cluster: str, node: str) -> str | None:
+        """Return what of the node does not run; None when all does."""
+        absent = self._stack(cluster).absent(self._state(), cluster, node)
+        return f"not running on {node}: {', '.join(absent)}" if absent else None
+
+    # -- HangControl -----------------------------------------------------------------------------------------------
+
+    def hang_limitation(self, cluster: str, node: str, part: Part) -> str | None:
+        """Return why the node has no such part; None when it has."""
+        return self._hanging(cluster).limitation(node, part)
+
+    def _hanging(self, cluster: str) -> hanging.Hanging:
+        return hanging.Hanging(self.home, self._stack(cluster), self.environment.clusters[cluster])
+
+    def _part(self, cluster: str, node: str, part: Part) -> list[processes.Found]:
+        return self._hanging(cluster).processes(node, part)
+
+    def hang(self, cluster: str, node: str, part: Part) -> list[int]:
+        """SIGSTOP a part of a node; return the pids."""
+        return hanging.stop(self._part(cluster, node, part))
+
+    def go_on(self, cluster: str, node: str, part: Part) -> None:
+        """Let it go on."""
+        hanging.go_on(self._part(cluster, node, part))
+
+    def hung(self, cluster: str, node: str, part: Part) -> list[int]:
+        """Return the pids of what is stopped."""
+        return hanging.stopped(self._part(cluster, node, part))
+
+    # -- RestartControl --------------------------------------------------------------------------------------------
+
+    def end_stack(self, cluster: str, node: str, deadline: float) -> str:
+        """End every process of a node in an orderly way: the first half of what a reboot is to a host."""
+        stack, began = self._stack(cluster), time.monotonic()
+        folder = self._folder(cluster, node)
+        killed = processes.end_all(folder, within=min(20.0, deadline / 2), serves=stack.serves, stop=stack.stop)
+        launch.reap()
+        how = f"; {len(killed)} had to be killed" if killed else ""
+        return f"its processes ended within {time.monotonic() - began:.1f} s{how}"
 
     def _folder(self, cluster: str, node: str) -> Path:
         return node_folder(self.home, cluster, node)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, Final, Protocol
 from pytest_harehearse.inventory.model import Cluster, Service
 from pytest_harehearse.labs.base import Reached, Say
 from pytest_harehearse.labs.home import LabState
+from pytest_harehearse.labs.processes import Found
 
 #: Manager → class; loaded when used, for each needs wheels of its own.
 STACKS: Final = {
@@ -69,8 +71,12 @@ class Stack(Protocol):
         """
         ...
 
+    def absent(self, state: LabState, cluster: str, node: str) -> tuple[str, ...]:
+        """Return what of a node should run and does not, in words; empty: all of it runs."""
+        ...
+
     def start_node(self, state: LabState, cluster: str, node: str) -> None:
-        """Start what was killed on a node, so that it joins its cluster again.
+        """Start what was killed on a node and leave alone what runs, so that it joins its cluster again.
 
         Raises:
             LabError: it would do harm now.
@@ -84,6 +90,28 @@ class Stack(Protocol):
     def usable(self, state: LabState, folders: Collection[Path]) -> bool:
         """Return whether enough of it lives; ``folders``: where the lab's living processes work."""
         ...
+
+    def dcs(self, cluster: str) -> tuple[Path, ...]:
+        """Return where the members work of what the cluster keeps its truth in: those beside its nodes first, in order."""
+        ...
+
+    @staticmethod
+    def in_dcs(process: Found) -> bool:
+        """Return whether a process that works there is such a member."""
+        ...
+
+    @staticmethod
+    def manages(process: Found, folder: Path) -> bool:
+        """Return whether a process of a node, which works in ``folder``, is its manager; all others serve users."""
+        ...
+
+    @staticmethod
+    def serves(process: Found) -> bool:
+        """Return whether a process serves users, and is restarted by the node's own manager when it dies."""
+        ...
+
+    #: The signal by which what serves ends at once and in order.
+    stop: ClassVar[signal.Signals]
 
     @staticmethod
     def services(cluster: Cluster) -> tuple[Service, ...]:

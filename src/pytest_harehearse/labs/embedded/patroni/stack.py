@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pytest_harehearse.inventory.model import Cluster, Service
 from pytest_harehearse.labs import processes
@@ -25,12 +25,15 @@ from pytest_harehearse.labs.home import LabState
 from pytest_harehearse.managers.patroni import Patroni, PatroniNode
 
 ETCD_MEMBERS = 3
+_PATRONI: Final = "-m patroni"
 
 
 class PatroniStack:
     """See :class:`~..stack.Stack`; etcd is shared by all of the lab's Patroni clusters, as in a data centre."""
 
     key: ClassVar[str] = "postgres"
+    #: PostgreSQL: a fast shutdown; its own unit files use the same.
+    stop: ClassVar[signal.Signals] = signal.SIGINT
 
     def __init__(self, home: Path, clusters: tuple[Cluster, ...]) -> None:
         self._home = home
@@ -93,8 +96,16 @@ class PatroniStack:
             command = config.etcd_command(program, index, addresses, folder / "data")
             launch.spawn(self._privilege(), command, folder, self._home / "log" / f"etcd{index}.log")
 
+    def absent(self, state: LabState, cluster: str, node: str) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
+        """Return that Patroni does not run, if so: PostgreSQL is Patroni's to start."""
+        folder = node_folder(self._home, cluster, node)
+        runs = any(self.manages(found, folder) and _PATRONI in found.command for found in processes.below(folder))
+        return () if runs else ("Patroni",)
+
     def start_node(self, state: LabState, cluster: str, node: str) -> None:
-        """Start one node's Patroni, which starts its PostgreSQL."""
+        """Start one node's Patroni, which starts its PostgreSQL, or goes on with the one that runs."""
+        if not self.absent(state, cluster, node):
+            return
         how = self._privilege()
         folder = launch.make_folder(how, node_folder(self._home, cluster, node))
         text = config.patroni(
@@ -124,6 +135,25 @@ class PatroniStack:
         """All of etcd; a node may be down on purpose."""
         return bool(state.etcd) and all(self._home / f"etcd{index}" in folders for index in range(len(state.etcd)))
 
+    def dcs(self, cluster: str) -> tuple[Path, ...]:  # noqa: ARG002 - the protocol's
+        """Return where the members of etcd work; all clusters of the lab share them."""
+        return tuple(self._home / f"etcd{index}" for index in range(ETCD_MEMBERS))
+
+    @staticmethod
+    def in_dcs(process: processes.Found) -> bool:  # noqa: ARG004 - the protocol's
+        """Nothing else works there."""
+        return True
+
+    @staticmethod
+    def manages(process: processes.Found, folder: Path) -> bool:
+        """Patroni, and what it runs: PostgreSQL's own work in their data folder, also when their parent is gone."""
+        return process.cwd == folder
+
+    @staticmethod
+    def serves(process: processes.Found) -> bool:
+        """PostgreSQL's first process; Patroni starts it again."""
+        return _is_postmaster(process)
+
     @staticmethod
     def services(cluster: Cluster) -> tuple[Service, ...]:
         """Return what a cluster's users will reach."""
@@ -133,7 +163,7 @@ class PatroniStack:
     def end_first(home: Path) -> None:
         """End PostgreSQL by SIGQUIT, for then it frees its shared memory by itself; Patroni, or it would start it again."""
         found = processes.below(home)
-        patronis = [p for p in found if "-m patroni" in p.command]
+        patronis = [p for p in found if _PATRONI in p.command]
         postmasters = [p for p in found if (p.cwd / "postmaster.pid").exists() and _is_postmaster(p)]
         for process in (*patronis, *postmasters):
             processes.send(process, signal.SIGKILL if process in patronis else signal.SIGQUIT)

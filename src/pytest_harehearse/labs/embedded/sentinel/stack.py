@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ SENTINELS: Final = 3
 QUORUM: Final = 2
 #: Longer than the sentinels take to fail over: down-after, the vote, the promotion.
 _DECIDED_S: Final = 15.0
+_SERVER: Final = "Valkey"
+_SENTINEL: Final = "its sentinel"
 
 
 class SentinelStack:
@@ -39,6 +42,8 @@ class SentinelStack:
     """
 
     key: ClassVar[str] = "valkey"
+    #: Valkey saves and ends.
+    stop: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, home: Path, clusters: tuple[Cluster, ...]) -> None:
         self._home = home
@@ -103,6 +108,15 @@ class SentinelStack:
             for address in addresses:
                 self._start_sentinel(state, cluster.name, address)
 
+    def absent(self, state: LabState, cluster: str, node: str) -> tuple[str, ...]:
+        """Return which of server and sentinel do not run; who was killed while killing or starting leaves one of them."""
+        folder = node_folder(self._home, cluster, node)
+        found = processes.below(folder)
+        wanted = {_SERVER: any(_is_server(process) for process in found)}
+        if state.clusters[cluster][node].address in state.sentinels[cluster]:
+            wanted[_SENTINEL] = any(self.manages(process, folder) for process in found)
+        return tuple(what for what, runs in wanted.items() if not runs)
+
     def start_node(self, state: LabState, cluster: str, node: str) -> None:
         """Start a killed node's sentinel, and its server as a replica of whom the sentinels name by then.
 
@@ -113,10 +127,12 @@ class SentinelStack:
             LabError: two servers call themselves primary, and the sentinels do not settle it.
         """
         places = state.clusters[cluster]
-        address = places[node].address
-        if address in state.sentinels[cluster]:
+        absent = self.absent(state, cluster, node)
+        if _SENTINEL in absent:
             # First: it may be the one that is lacking for a majority.
-            self._start_sentinel(state, cluster, address)
+            self._start_sentinel(state, cluster, places[node].address)
+        if _SERVER not in absent:
+            return
         seen = self._decided(state, cluster, node)
         serving = [member.name for member in seen.members if member.witness_primary]
         primary = seen.active or (serving[0] if len(serving) == 1 else None)
@@ -197,6 +213,27 @@ class SentinelStack:
                 return False
         return True
 
+    def dcs(self, cluster: str) -> tuple[Path, ...]:
+        """Return where the sentinels work: beside the first nodes, and the witness where there are too few."""
+        names = [node.name for found in self._clusters if found.name == cluster for node in found.nodes]
+        beside = [node_folder(self._home, cluster, name) for name in names[:SENTINELS]]
+        return (*beside, *([self._witness_folder(cluster)] if cluster in self._witnessed() else []))
+
+    @staticmethod
+    def in_dcs(process: processes.Found) -> bool:
+        """A sentinel, and not the server beside it."""
+        return _is_sentinel(process)
+
+    @staticmethod
+    def manages(process: processes.Found, folder: Path) -> bool:  # noqa: ARG004 - the protocol's
+        """The sentinel."""
+        return _is_sentinel(process)
+
+    @staticmethod
+    def serves(process: processes.Found) -> bool:  # noqa: ARG004 - the protocol's
+        """No: a Valkey that dies is not restarted by anybody here."""
+        return False
+
     @staticmethod
     def services(cluster: Cluster) -> tuple[Service, ...]:
         """Return what a cluster's users will reach."""
@@ -209,6 +246,16 @@ class SentinelStack:
     @staticmethod
     def sweep(home: Path) -> None:
         """Nothing."""
+
+
+def _is_sentinel(process: processes.Found) -> bool:
+    """As it was started, or as it calls itself from then on."""
+    return process.command.endswith("--sentinel") or "[sentinel]" in process.command
+
+
+def _is_server(process: processes.Found) -> bool:
+    """The server itself: what it forks to write a file has another name, and does not outlive it."""
+    return not _is_sentinel(process) and process.command.split(" ")[0].endswith("valkey-server")
 
 
 def _not_following(state: ClusterState) -> str | None:

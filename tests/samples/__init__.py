@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Things that tests in several folders are made of."""
