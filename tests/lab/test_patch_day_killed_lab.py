@@ -10,7 +10,7 @@ import sys
 import urllib.request
 
 import pytest
-from tests.samples.killed import events_of, kill_in
+from tests.common.killed import events_of, kill_in
 
 from pytest_harehearse.events import GateReached, StepFinished
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.samples.run_files import happened, write
+from tests.common.run_files import happened, write
 
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.history.build import build

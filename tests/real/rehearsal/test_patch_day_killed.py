@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from tests.samples.killed import events_of, kill_in
+from tests.common.killed import events_of, kill_in
 
 from pytest_harehearse.events import GateReached, StepFinished
 from pytest_harehearse.inventory.load import load

@@ -7,7 +7,7 @@ import json
 import sqlite3
 
 import pytest
-from tests.samples.run_files import happened, write
+from tests.common.run_files import happened, write
 
 from pytest_harehearse.cli import exits
 from pytest_harehearse.drift import kept

@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from tests.samples.run_files import happened, write
+from tests.common.run_files import happened, write
 
 from pytest_harehearse.cli import exits
 from pytest_harehearse.history.build import build

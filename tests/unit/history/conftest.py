@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.samples.run_files import attempts, happened, write
+from tests.common.run_files import attempts, happened, write
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.samples.run_files import happened, write
+from tests.common.run_files import happened, write
 
 from pytest_harehearse.history.build import build
 from pytest_harehearse.history.index import codec

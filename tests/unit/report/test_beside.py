@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.samples.run_files import happened, write
+from tests.common.run_files import happened, write
 
 from pytest_harehearse.drift import kept
 from pytest_harehearse.drift.snapshot import Snapshot

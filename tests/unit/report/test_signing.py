@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.samples.run_files import happened, write
+from tests.common.run_files import happened, write
 
 from pytest_harehearse.cli import exits, main
 from pytest_harehearse.cli.report_sign import KEY
