@@ -240,7 +240,7 @@ def test_from_drift_to_go(site, monkeypatch, capsys):
     assert (answer, against) == ("GO", {})
 
     # The weekly run, as its files call it: production is read and not armed, so its twin is what is rehearsed.
-    said = site.command("weekly", "production/web", "--window", "now", "--", "-k", "test_failover_switchover")
+    said = site.command("weekly", "production/web", "--", "-k", "test_failover_switchover")
     assert said.status == 0, said.out + said.err
     assert "test_failover_switchover[lab/web]" in said.out
     assert "[production/web]" not in said.out

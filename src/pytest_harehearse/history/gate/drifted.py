@@ -20,6 +20,8 @@ from pytest_harehearse.inventory.model import Cluster
 _ENDS: Final = "%b %d %H:%M:%S %Y %Z"
 #: So many differences are named.
 _NAMED: Final = 4
+#: So long the reading of two clusters may take; a snapshot dated later than that was dated by a wrong clock.
+_READING_S: Final = 600.0
 
 
 def read(scene: Scene) -> list[Snapshot]:
@@ -44,13 +46,25 @@ def gates(
         found.append(Gate("no drift against the twin", Answer.UNKNOWN, "not read", "nothing that forbids", twin, NOW,
                           remedy=f"read {cluster.twin}, so that a snapshot of it is kept", command=f"harehearse drift {cluster.twin}"))  # fmt: skip
     elif twin is not None:
-        age = (now - datetime.fromisoformat(twin[0].at)).total_seconds()
-        against = between_clusters(twin, nodes, cluster.drift)
-        found.append(_judged("no drift against the twin", against, "read now, against the twin's snapshot",
-                             f"{command} --against {cluster.twin}", age))  # fmt: skip
+        found.append(_against_twin(cluster, nodes, twin, now))
     if any(path.startswith("certificate/") for node in nodes for path in node.facts):
         found.append(_certificates(cluster, nodes, now))
     return found
+
+
+def _against_twin(cluster: Cluster, nodes: Sequence[Snapshot], twin: Sequence[Snapshot], now: datetime) -> Gate:
+    name, command = "no drift against the twin", f"harehearse drift {cluster.id} --against {cluster.twin}"
+    age = (now - datetime.fromisoformat(twin[0].at)).total_seconds()
+    if age < -_READING_S:
+        return Gate(name, Answer.UNKNOWN, "not read", "nothing that forbids",
+                    f"the snapshot of {cluster.twin} is dated {-age / 3600:.1f} h in the future: a clock is wrong", NOW,
+                    remedy=f"set the clock, and read {cluster.twin} anew", command=f"harehearse drift {cluster.twin}")  # fmt: skip
+    against = between_clusters(twin, nodes, cluster.drift)
+    # Its lab is up, so it was read after the decision began.
+    live = age <= 0
+    return _judged(
+        name, against, NOW if live else "read now, against the twin's snapshot", command, None if live else age
+    )
 
 
 def twin_of(cluster: Cluster, store: Path) -> list[Snapshot] | str | None:
