@@ -38,12 +38,32 @@ class RunStarted(Event):
     host: str
     store: str
     schema: int = 1
+    #: What xdist's workers know the run by; empty: it has none.
+    testrun: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """Last line of a run that was not killed."""
 
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted(Event):
+    """First line of the stream of one of xdist's workers, which are read together with the run's own."""
+
+    worker: str
+    pid: int
+    wall: float
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFinished(Event):
+    """Last line of a worker's stream, unless it was killed."""
+
+    worker: str
     exit_status: int
 
 
@@ -354,7 +374,7 @@ class RehearsalStopped(Event):
 KINDS: Final[dict[str, type[Event]]] = {
     kind.__name__: kind
     for kind in (
-        RunStarted, RunFinished, ClusterOpened, RehearsalStarted, RehearsalFinished, GuardAsked, ActionStarted, ActionStep,
+        RunStarted, RunFinished, WorkerStarted, WorkerFinished, ClusterOpened, RehearsalStarted, RehearsalFinished, GuardAsked, ActionStarted, ActionStep,
         ActionFinished,
         WaitStarted, WaitFinished, RoleSeen, MeterStarted, MeterFinished, WritesAudited, CommandStarted,
         CommandFinished, ClockMeasured, ClusterRecorded, PlaybookFixed, FactsRead, StepStarted,
@@ -454,3 +474,28 @@ def read_events(path: Path) -> Iterator[Event]:
             raise ValueError(f"{path}:{number}: {error}") from error
         if event is not None:
             yield event
+
+
+#: The stream of a run, and those of the workers that took part in it.
+STREAM: Final = "events.jsonl"
+PARTS: Final = "events-*.jsonl"
+
+
+def streams(directory: Path) -> list[Path]:
+    """Return the files of a run's events: its own first, then those of its workers in their order."""
+    return [directory / STREAM, *sorted(directory.glob(PARTS), key=_numbered)]
+
+
+def _numbered(path: Path) -> tuple[int, str]:
+    """gw2 comes before gw10."""
+    return len(path.name), path.name
+
+
+def read_run(directory: Path) -> list[Event]:
+    """Return everything that happened in a run, stream by stream; within each in the order in which it was written.
+
+    Raises:
+        ValueError: a stream is damaged.
+        OSError: one cannot be read.
+    """
+    return [event for path in streams(directory) for event in read_events(path)]

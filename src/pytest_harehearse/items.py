@@ -16,6 +16,7 @@ from pytest_harehearse.errors import ConfigError, HarehearseError, Indeterminate
 
 if TYPE_CHECKING:
     from pytest_harehearse.rehearsal.controller import Controller
+    from pytest_harehearse.rehearsal.session import Part
     from pytest_harehearse.report.allure import Steps
 
 _OUTCOME: pytest.StashKey[tuple[str, str | None]] = pytest.StashKey()
@@ -58,6 +59,37 @@ def _nodeid(item: pytest.Item) -> str:
     """Return the item's id as it can be typed where pytest was started, wherever its rootdir is."""
     path = os.path.relpath(item.path, item.config.invocation_params.dir)
     return "::".join([path, *item.nodeid.split("::")[1:]])
+
+
+def worker_problem(config: pytest.Config) -> str | None:
+    """Return why this worker of xdist must not rehearse; None: it may, or this is none."""
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
+        return None
+    from pytest_harehearse.distributed.worker import problem
+
+    return problem(worker)
+
+
+def part(worker: Mapping[str, Any]) -> tuple[Part, list[str]]:
+    """Return the part that a worker of xdist takes in a run, and how that was called."""
+    from pytest_harehearse.distributed.worker import part as taken
+
+    return taken(worker), list(worker["harehearse"]["argv"])
+
+
+def plan(item: pytest.Item, call: pytest.CallInfo[None], controller: Controller) -> dict[str, Any] | None:
+    """Return the plan of an item for the process that conducts the workers, once; None: there is none, or it is here."""
+    if call.when != "teardown" or not hasattr(item.config, "workerinput"):
+        return None
+    mine = next((one for one in reversed(controller.plans) if one[0] == _nodeid(item)), None)
+    if mine is None:
+        return None
+    from dataclasses import asdict
+
+    from pytest_harehearse.report.live import shown_plan
+
+    return asdict(shown_plan(*mine, controller.unasked(mine[2].cluster.id)))
 
 
 def begin(item: pytest.Item, identity: str, controller: Controller) -> None:

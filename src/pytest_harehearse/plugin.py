@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_harehearse import fixtures, items, options
+from pytest_harehearse.distributed import hooks as distributed
 from pytest_harehearse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,10 +42,20 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marks and the fixtures."""
+    """Declare the marks and the fixtures, and what conducts xdist's workers where tests are distributed."""
     config.addinivalue_line("markers", options.REHEARSAL)
     config.addinivalue_line("markers", options.NEEDS)
     config.pluginmanager.register(fixtures, "harehearse-fixtures")
+    if not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(distributed.Conducting(config, _controller), "harehearse-distributed")
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """With ``-n auto``: a worker for each cluster where there are more of them than processors; a rehearsal mostly waits."""
+    from pytest_harehearse.distributed.workers import wanted
+
+    return wanted(config, lambda: len(_controller(config).selected()))
 
 
 def _controller(config: pytest.Config) -> Controller:
@@ -57,6 +68,12 @@ def _controller(config: pytest.Config) -> Controller:
             value = config.getoption(option.dest)
             return config.invocation_params.dir / value if value else None
 
+        worker = getattr(config, "workerinput", None)
+        argv: list[str] = [str(argument) for argument in config.invocation_params.args]
+        part = None
+        if worker is not None and items.worker_problem(config) is None:
+            part, argv = items.part(worker)
+
         choice = Choice(
             config=path(options.CONFIG),
             start=config.rootpath,
@@ -65,12 +82,13 @@ def _controller(config: pytest.Config) -> Controller:
             store=path(options.STORE),
             plan=config.getoption(options.PLAN.dest),
             keep_lab=config.getoption(options.KEEP_LAB.dest),
-            argv=tuple(str(argument) for argument in config.invocation_params.args),
+            argv=tuple(argv),
             arm=config.getoption(options.ARM.dest),
             change=config.getoption(options.CHANGE.dest),
             step=config.getoption(options.STEP.dest),
             yes_until=config.getoption(options.YES_UNTIL.dest),
             resume=config.getoption(options.RESUME.dest),
+            part=part,
         )
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         config.stash[fixtures.KEY] = Controller(choice, sayer(reporter), Terminal(config))
@@ -123,8 +141,8 @@ def _problems(session: pytest.Session) -> str | None:
         return str(config.stash[_PROBLEM])
     if not selected:
         return None
-    if hasattr(config, "workerinput"):
-        return "Rehearsals cannot be distributed over xdist workers yet; run without -n."
+    if (problem := items.worker_problem(config)) is not None:
+        return problem
     return "\n".join(items.check(selected, _controller(config), listed=config.getoption("collectonly"))) or None
 
 
@@ -220,7 +238,11 @@ def pytest_runtest_makereport(
     report = yield
     identity = _identity(item)
     if identity is not None:
-        report.harehearse = {"cluster": identity, "unknown": items.keep(item, call)}  # type: ignore[attr-defined]
+        report.harehearse = {  # type: ignore[attr-defined]
+            "cluster": identity,
+            "unknown": items.keep(item, call),
+            "plan": items.plan(item, call, _controller(item.config)),
+        }
         if (text := items.told(item, call)) is not None:
             report.longrepr = text
         items.blank(report, call, _controller(item.config))
@@ -246,11 +268,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     try:
         return (yield)
     finally:
-        if fixtures.KEY in session.config.stash:
+        finished = None
+        if distributed.KEY in session.config.stash:
+            finished = session.config.stash[distributed.KEY].finish(int(exitstatus))
+        elif fixtures.KEY in session.config.stash:
             from pytest_harehearse.report.session import finish
 
-            controller = session.config.stash[fixtures.KEY]
-            finished = session.config.stash[_SUMMARY] = finish(controller.began, int(exitstatus))
+            finished = finish(session.config.stash[fixtures.KEY].began, int(exitstatus))
+        if finished is not None:
+            session.config.stash[_SUMMARY] = finished
             for summary, directory in finished.written:
                 session.config.hook.pytest_harehearse_run_finished(summary=summary, directory=directory)
 
@@ -262,6 +288,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from pytest_harehearse.report import live
 
     controller = config.stash[fixtures.KEY]
-    live.show_plans(terminalreporter, controller.plans, controller.unasked)
+    plans = [live.shown_plan(*plan, controller.unasked(plan[2].cluster.id)) for plan in controller.plans]
+    if distributed.KEY in config.stash:
+        plans += config.stash[distributed.KEY].plans
+    live.show_plans(terminalreporter, plans)
     if _SUMMARY in config.stash:
         live.show_finished(terminalreporter, config.stash[_SUMMARY], config.get_verbosity())

@@ -100,8 +100,8 @@ def read(found: Inventory, cluster: Cluster) -> list[Snapshot]:
     Raises:
         HarehearseError: the cluster cannot be reached at all.
     """
-    from pytest_harehearse.cli import reach
     from pytest_harehearse.drift.of_cluster import snapshots
+    from pytest_harehearse.rehearsal import reach
 
     with reach.scene(found, cluster) as scene:
         if scene is None:

@@ -163,9 +163,9 @@ def _rehearsals(asked: Asked, store: Path) -> Rehearsals | HistoryError:
 
 def _read(found: Inventory, cluster: Cluster, store: Path, at: datetime) -> tuple[Now | str, Iterable[Gate]]:
     """Return the cluster as it is and what drift says, or why it cannot be read."""
-    from pytest_harehearse.cli import reach
     from pytest_harehearse.history.gate import drifted
     from pytest_harehearse.history.gate.now import read
+    from pytest_harehearse.rehearsal import reach
     from pytest_harehearse.safety.journal import Journal
 
     try:

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pytest_harehearse.cli import common, exits, reach
+from pytest_harehearse.cli import common, exits
 from pytest_harehearse.cli.common import config_option, json_option, say, store_option
-from pytest_harehearse.errors import HarehearseError
 
 if TYPE_CHECKING:
     from pytest_harehearse.inventory.model import Cluster, Inventory
     from pytest_harehearse.rehearsal.recovery import Recovery
-    from pytest_harehearse.safety.journal import Journal
 
 _EXIT: Final = {"clean": exits.OK, "not clean": exits.NO, "unknown": exits.UNKNOWN}
 
@@ -49,50 +47,6 @@ def lines(found: Recovery, *, dry: bool = False) -> list[str]:
     shown += [f"  ? could not be asked: {text}" for text in found.unknown]
     shown += [f"  · left alone, not ours: {text}" for text in found.others]
     return shown
-
-
-def _one(found: Inventory, cluster: Cluster, store: Path, *, dry_run: bool) -> Recovery:
-    """Look for what was left on a cluster and undo it; whatever keeps it from being known is told, never raised."""
-    from pytest_harehearse.rehearsal.recovery import Recovery
-    from pytest_harehearse.safety.journal import Journal, Unread
-
-    journal = Journal(store)
-    try:
-        untold = journal.strange()
-    except HarehearseError as error:
-        # The nodes are healed all the same, for what lies there does not need it.
-        journal, untold = Unread(store), [str(error)]
-    try:
-        result = _healed(found, cluster, journal, dry_run=dry_run)
-    except HarehearseError as error:
-        result = Recovery(cluster.id, cluster.kind, unknown=[str(error)])
-    except OSError as error:
-        why = (
-            f"{error.filename or journal.path}: {error.strerror or error}; what was undone by then is not in the journal. "
-            "Make it writable, or name another store, and do it again"
-        )
-        result = Recovery(cluster.id, cluster.kind, unknown=[why])
-    result.unknown += untold
-    return result
-
-
-def _healed(found: Inventory, cluster: Cluster, journal: Journal, *, dry_run: bool) -> Recovery:
-    from pytest_harehearse.rehearsal.recovery import Finding, Recovery, recover
-
-    with reach.scene(found, cluster) as scene:
-        if scene is not None:
-            return recover(scene, journal, dry_run=dry_run)
-    gone = Recovery(cluster.id, cluster.kind)
-    for entry in journal.still_open(cluster.id):
-        what = f"{entry.fault} {entry.target}, run {entry.run}, in this store's journal"
-        if dry_run:
-            gone.findings.append(
-                Finding(what, entry.undo, None, "the lab it was struck in is gone; not closed: dry run")
-            )
-            continue
-        journal.close(entry, "the lab it was struck in is gone")
-        gone.findings.append(Finding(what, entry.undo, done=True, detail="closed: the lab it was struck in is gone"))
-    return gone
 
 
 @click.command()
@@ -138,17 +92,19 @@ def _asked(found: Inventory, cluster: Cluster, store: Path, *, dry_run: bool, ye
 
     Where there is a person to ask, a production is only looked at before that person has agreed.
     """
+    from pytest_harehearse.rehearsal.heal import heal
+
     ask = cluster.kind == "production" and not yes and not dry_run and sys.stdin.isatty()
     if not ask:
-        return _one(found, cluster, store, dry_run=dry_run), dry_run
-    look = _one(found, cluster, store, dry_run=True)
+        return heal(found, cluster, store, dry_run=dry_run), dry_run
+    look = heal(found, cluster, store, dry_run=True)
     if not look.findings:
         return look, True
     for line in lines(look, dry=True):
         say(line, err=True)
     if not click.confirm(f"{cluster.id} is PRODUCTION. Undo what rehearsals left there?", default=False, err=True):
         return look, True
-    return _one(found, cluster, store, dry_run=False), False
+    return heal(found, cluster, store, dry_run=False), False
 
 
 def document(results: Sequence[tuple[Recovery, bool]]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compute the summary of a run from ``events.jsonl`` and ``attempts/``, and from nothing else.
+"""Compute the summary of a run from its streams of events and ``attempts/``, and from nothing else.
 
 The same for a run that ended well and for one that was killed: what has no end is "unfinished".
 """
@@ -31,7 +31,7 @@ def build(directory: Path, only: str | None = None) -> RunSummary:
         ValueError: the stream is damaged or has no beginning.
         OSError: it cannot be read.
     """
-    stream = list(e.read_events(directory / "events.jsonl"))
+    stream = e.read_run(directory)
     begun = next((x for x in stream if isinstance(x, e.RunStarted)), None)
     if begun is None:
         raise ValueError(f"{directory / 'events.jsonl'} does not begin with RunStarted, so its times mean nothing")
@@ -43,10 +43,8 @@ def build(directory: Path, only: str | None = None) -> RunSummary:
     problems: list[str] = []
     rehearsals = tuple(
         build_rehearsal(started, stream, directory, clusters.get(started.cluster), last, options, problems)
-        for started in stream
-        if isinstance(started, e.RehearsalStarted)
-        and only in {None, started.rehearsal}
-        and not _skipped(started, stream)
+        for started in sorted((x for x in stream if isinstance(x, e.RehearsalStarted)), key=lambda x: x.t)
+        if only in {None, started.rehearsal} and not _skipped(started, stream)
     )
     verdicts = [one.verdict for one in rehearsals] + ([] if ended else [Verdict.UNFINISHED])
     return RunSummary(

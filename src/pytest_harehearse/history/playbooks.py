@@ -17,7 +17,7 @@ from pytest_harehearse.events import (
     RunStarted,
     StepFinished,
     StepStarted,
-    read_events,
+    read_run,
 )
 from pytest_harehearse.rehearsal.patching.progress import same_test
 
@@ -64,7 +64,7 @@ def rehearsed(store: Path, nodeid: str) -> tuple[list[Rehearsed], list[str]]:
     problems: list[str] = []
     for folder in folders:
         try:
-            found += of(list(read_events(folder / "events.jsonl")), nodeid, _summary(folder))
+            found += of(read_run(folder), nodeid, _summary(folder))
         except (OSError, ValueError, KeyError, TypeError) as error:
             problems.append(f"{folder.name}: {error}")
     return found, problems

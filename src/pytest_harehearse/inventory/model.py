@@ -120,6 +120,8 @@ class Cluster:
     #: For the playbook: whom to call, and what the one on call should know.
     contacts: tuple[str, ...] = ()
     notes: str = ""
+    #: Where it is, as its runner says of itself; empty: any runner reaches it.
+    site: str = ""
 
     @property
     def id(self) -> str:

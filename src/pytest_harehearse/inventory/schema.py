@@ -277,11 +277,14 @@ class ClusterTable(Table):
     lease: Timer | None = None
     contacts: list[Text] = []
     notes: Text | None = None
+    site: Name | None = None
     gates: GatesTable = GatesTable()
     drift: list[DriftTable] = []
     drift_files: list[Path_] = []
 
-    def plain(self, environment: str, name: str, kind: Kind, provider: str | None, base: Path) -> Cluster:
+    def plain(
+        self, environment: str, name: str, kind: Kind, provider: str | None, base: Path, site: str | None = None
+    ) -> Cluster:
         """Return the cluster as plain data."""
         return Cluster(
             environment=environment,
@@ -300,6 +303,7 @@ class ClusterTable(Table):
             lease=LEASE_S if self.lease is None else self.lease,
             contacts=tuple(self.contacts),
             notes=self.notes or "",
+            site=self.site or site or "",
             gates=self.gates.plain(),
             drift=tuple(rule.plain() for rule in self.drift),
             drift_files=tuple(self.drift_files),
@@ -312,12 +316,14 @@ class EnvironmentTable(Table):
     noun = "an environment"
     kind: Kind
     provider: Provider | None = None
+    site: Name | None = None
     clusters: dict[Name, ClusterTable] = {}
 
     def plain(self, name: str, base: Path) -> Environment:
         """Return the environment as plain data."""
         clusters = {
-            key: cluster.plain(name, key, self.kind, self.provider, base) for key, cluster in self.clusters.items()
+            key: cluster.plain(name, key, self.kind, self.provider, base, self.site)
+            for key, cluster in self.clusters.items()
         }
         return Environment(name, self.kind, self.provider, clusters)
 

@@ -34,13 +34,22 @@ class Owner:
 
     @classmethod
     def me(cls) -> Owner:
-        """This process."""
-        return cls(os.getpid(), processes.started(os.getpid()) or 0)
+        """This process, or the one that it makes labs for."""
+        return _made_for[-1] if _made_for else cls(os.getpid(), processes.started(os.getpid()) or 0)
 
     @property
     def alive(self) -> bool:
         """Whether that very process still lives."""
         return processes.started(self.pid) == self.started
+
+
+#: For whom this process makes labs, when not for itself: a worker of xdist dies alone, and others go on with its lab.
+_made_for: list[Owner] = []
+
+
+def make_for(owner: Owner | None) -> None:
+    """Let every lab that this process makes from now on belong to another process; None: to itself again."""
+    _made_for[:] = [] if owner is None else [owner]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from pytest_harehearse.rehearsal.patching.stepping import GATES, Stepper
 from pytest_harehearse.rehearsal.plan import Plan, PlannedCluster, PlannedProbes
 from pytest_harehearse.rehearsal.run import unwritable
 from pytest_harehearse.rehearsal.scene import scene_of
-from pytest_harehearse.rehearsal.session import Session
+from pytest_harehearse.rehearsal.session import Part, Session
 from pytest_harehearse.safety.arming import PRODUCTION, Arming, arm, planned_only
 from pytest_harehearse.safety.guard import unready
 
@@ -52,6 +52,8 @@ class Choice:
     step: bool = False
     yes_until: str | None = None
     resume: str | None = None
+    #: In a worker of xdist.
+    part: Part | None = None
 
 
 class Terminal(Protocol):
@@ -183,7 +185,7 @@ class Controller:
         if self._session is None:
             self._session = Session(
                 self.inventory, self.store, list(self.choice.argv), keep_lab=self.choice.keep_lab, say=self.say,
-                arming=self._arming, ask=self._stepper(), resume=self.resume,
+                arming=self._arming, ask=self._stepper(), resume=self.resume, part=self.choice.part,
             )  # fmt: skip
         return self._session
 

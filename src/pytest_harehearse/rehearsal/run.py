@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A run's directory and its stream of events."""
+"""A run's directory and its stream of events; a run whose tests are distributed has one more stream for each worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from pathlib import Path
 
 from pytest_harehearse.clock import Anchor, anchor
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.events import EventLog, RunFinished, RunStarted
+from pytest_harehearse.events import (
+    STREAM,
+    Event,
+    EventLog,
+    RunFinished,
+    RunStarted,
+    WorkerFinished,
+    WorkerStarted,
+    decode,
+)
 from pytest_harehearse.safety.journal import Journal
 
 
@@ -28,6 +37,8 @@ class Run:
     anchor: Anchor
     log: EventLog
     journal: Journal
+    #: Of xdist, as gw0; empty: the whole run is in this process, or this one conducts the workers.
+    worker: str = ""
 
     @property
     def attempts(self) -> Path:
@@ -36,7 +47,10 @@ class Run:
 
     def finish(self, exit_status: int) -> None:
         """Write the last event and close the stream."""
-        self.log.write(RunFinished(exit_status=exit_status))
+        last: Event = RunFinished(exit_status=exit_status)
+        if self.worker:
+            last = WorkerFinished(worker=self.worker, exit_status=exit_status)
+        self.log.write(last)
         self.log.close()
 
 
@@ -62,13 +76,14 @@ def unwritable(store: Path, why: str | None) -> ConfigError:
     )
 
 
-def start(store: Path, argv: list[str], clean: Callable[[str], str] | None = None) -> Run:
+def start(store: Path, argv: list[str], clean: Callable[[str], str] | None = None, testrun: str = "") -> Run:
     """Make the directory of a new run below ``store`` and write its first event.
 
     Args:
         store: where runs are kept.
         argv: of pytest.
         clean: takes what is secret out of every text that is written down.
+        testrun: by which xdist's workers will find it.
 
     Raises:
         ConfigError: when nothing can be written there; names the option that chooses another place.
@@ -78,15 +93,57 @@ def start(store: Path, argv: list[str], clean: Callable[[str], str] | None = Non
         runs.mkdir(parents=True, exist_ok=True)
         directory = _next_directory(runs)
         (directory / "attempts").mkdir()
-        log = EventLog(directory / "events.jsonl", clean)
+        log = EventLog(directory / STREAM, clean)
     except OSError as error:
         raise unwritable(store, error.strerror) from error
     clocks = anchor()
     log.write(
         RunStarted(
             t=clocks.mono, run=directory.name, version=version("pytest-harehearse"), wall=clocks.wall, argv=argv,
-            python=platform.python_version(), host=f"{socket.gethostname()} ({platform.system()} "
-            f"{platform.machine()}, {os.cpu_count()} cores)", store=str(store),
+            python=platform.python_version(), host=_host(), store=str(store), testrun=testrun,
         )
     )  # fmt: skip
     return Run(directory.name, directory, store, clocks, log, Journal(store))
+
+
+def join(store: Path, testrun: str, worker: str, clean: Callable[[str], str] | None = None) -> Run:
+    """Take part in the run that another process started, with a stream of one's own.
+
+    Args:
+        store: where runs are kept.
+        testrun: by which the run is known.
+        worker: who takes part, as gw0.
+        clean: takes what is secret out of every text that is written down.
+
+    Raises:
+        ConfigError: there is no such run, or nothing can be written there.
+    """
+    try:
+        # The youngest first: it is nearly always that one.
+        folders = sorted((store / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        directory = next((path for path in folders if _testrun(path) == testrun), None)
+        if directory is None:
+            raise ConfigError(
+                f"Worker {worker} finds no run {testrun} in {store}, so nothing was started there: pytest's own process and "
+                "its workers must see the same store. Name one that both see: --harehearse-store DIR"
+            )
+        log = EventLog(directory / f"events-{worker}.jsonl", clean)
+    except OSError as error:
+        raise unwritable(store, error.strerror) from error
+    clocks = anchor()
+    log.write(WorkerStarted(t=clocks.mono, worker=worker, pid=os.getpid(), wall=clocks.wall, host=_host()))
+    return Run(directory.name, directory, store, clocks, log, Journal(store), worker)
+
+
+def _testrun(directory: Path) -> str | None:
+    """Return by what workers know the run of a directory; None: it is none."""
+    try:
+        with (directory / STREAM).open(encoding="utf-8", errors="replace") as lines:
+            first = decode(next(lines, ""))
+    except (OSError, ValueError):
+        return None
+    return first.testrun if isinstance(first, RunStarted) else None
+
+
+def _host() -> str:
+    return f"{socket.gethostname()} ({platform.system()} {platform.machine()}, {os.cpu_count()} cores)"

@@ -46,7 +46,7 @@ from pytest_harehearse.rehearsal.patching.stepping import Ask
 from pytest_harehearse.rehearsal.recorder import Recorder
 from pytest_harehearse.rehearsal.recording import collect
 from pytest_harehearse.rehearsal.role_watch import RoleWatch
-from pytest_harehearse.rehearsal.run import Run, start
+from pytest_harehearse.rehearsal.run import Run, join, start
 from pytest_harehearse.rehearsal.scene import lease_places, places, scene_of
 from pytest_harehearse.rehearsal.signals import Stops
 from pytest_harehearse.rehearsal.stop_watch import StopWatch, stop_file
@@ -69,6 +69,14 @@ def cluster_lock(inventory: Path, cluster: str, owner: str) -> FileLock:
     """Return the lock that lets one rehearsal at a time touch a cluster, on this machine."""
     digest = hashlib.sha256(f"{inventory.resolve()}\n{cluster}".encode()).hexdigest()[:16]
     return FileLock(home.base() / f"rehearsal-{digest}.lock", owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part that a worker of xdist takes in a run: which run, by what its starter called it, and the worker's name."""
+
+    testrun: str
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +122,9 @@ class Session:
 
     def __init__(
         self, inventory: Inventory, store: Path, argv: list[str], *, keep_lab: bool, say: Callable[[str], None],
-        arming: Arming | None = None, ask: Ask | None = None, resume: Path | None = None,
+        arming: Arming | None = None, ask: Ask | None = None, resume: Path | None = None, part: Part | None = None,
     ) -> None:  # fmt: skip
+        self._part = part
         self._ask = ask
         self._resume = resume
         self.inventory = inventory
@@ -141,7 +150,11 @@ class Session:
     def run(self) -> Run:
         """The run; made when first asked for."""
         if self._run is None:
-            self._run = start(self.store, self._argv, known_only(self.inventory.secrets))
+            clean = known_only(self.inventory.secrets)
+            if self._part is None:
+                self._run = start(self.store, self._argv, clean)
+            else:
+                self._run = join(self.store, self._part.testrun, self._part.worker, clean)
         return self._run
 
     @property
@@ -168,8 +181,10 @@ class Session:
         made = environment.name not in self._made and lab.up(self._say, keep=self._keep_lab)
         journal = self.run.journal
         if made:
-            self._made.append(environment.name)
             journal.close_gone(environment.name)
+            # What workers make is removed by who conducts them: others may still rehearse there.
+            if self._part is None:
+                self._made.append(environment.name)
         if self._resume is not None and environment.name in self._made:
             raise Refused(
                 f"{identity}: the lab of {self._resume.name} is gone, and this one is new, so nothing of it is patched. "
@@ -398,6 +413,8 @@ class Session:
     def identify(self, name: str) -> str:
         """Return an id for a rehearsal: safe in a file's name and as an anchor, and used once in the run."""
         plain = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-")[:80]
+        if self._part is not None:
+            plain = f"{plain}-{self._part.worker}"
         candidate, number = plain, 2
         while candidate in self._ids:
             candidate, number = f"{plain}-{number}", number + 1

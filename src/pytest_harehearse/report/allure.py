@@ -99,7 +99,7 @@ def attach(summary: RunSummary, directory: Path) -> None:
         alone = drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         head, bracket, rest = alone.partition(">")
         allure.attach(f"{head}{bracket}<style>{stylesheet()}</style>{rest}", "timeline", allure.attachment_type.SVG)
-        lines = (directory / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = [line for path in e.streams(directory) for line in path.read_text(encoding="utf-8").splitlines()]
         mine = [line for line in lines if f'"rehearsal": "{one.id}"' in line]
         allure.attach("\n".join(mine), "events", allure.attachment_type.JSON, "jsonl")
         allure.attach(markdown.render(summary), "report", allure.attachment_type.TEXT, "md")

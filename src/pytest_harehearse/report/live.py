@@ -7,6 +7,7 @@ import locale
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,21 +66,37 @@ def header(kinds: Mapping[str, str], store: Path, *, plan: bool) -> list[str]:
     return [f"harehearse: clusters {named}", f"harehearse: {second}"]
 
 
-def show_plans(
-    terminal: Terminal, plans: Sequence[tuple[str, str, Plan]], why: Callable[[str], str | None] = lambda _: None
-) -> None:
-    """Print every plan; ``why``: a cluster's id → why it was only planned for, None when that was asked for."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A plan as it is printed; plain values, so that it also arrives from a worker of xdist."""
+
+    nodeid: str
+    title: str
+    cluster: str
+    kind: str
+    lines: list[str]
+    #: Why it was only planned for; None: that was asked for.
+    why: str | None
+
+
+def shown_plan(nodeid: str, title: str, plan: Plan, why: str | None) -> Shown:
+    """Return a plan as it is printed."""
+    return Shown(nodeid, title, plan.cluster.id, plan.cluster.kind, list(plan.lines), why)
+
+
+def show_plans(terminal: Terminal, plans: Sequence[Shown]) -> None:
+    """Print every plan, and once why what was not asked for is only planned."""
     if not plans:
         return
     terminal.section("rehearsals: the plan, nothing was touched")
-    for nodeid, title, plan in plans:
+    for plan in plans:
         terminal.write_line("")
-        terminal.write_line(nodeid, bold=True)
-        terminal.write_line(f"  {title}")
-        terminal.write_line(f"  cluster    {plan.cluster.id} ({named(plan.cluster.kind)})")
+        terminal.write_line(plan.nodeid, bold=True)
+        terminal.write_line(f"  {plan.title}")
+        terminal.write_line(f"  cluster    {plan.cluster} ({named(plan.kind)})")
         for line in plan.lines:
             terminal.write_line(f"  {line}")
-    for reason in dict.fromkeys(why(plan.cluster.id) for _, _, plan in plans):
+    for reason in dict.fromkeys(plan.why for plan in plans):
         if reason is not None:
             terminal.write_line("")
             terminal.write_line(reason, yellow=True)

@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pytest_harehearse.errors import ConfigError
+from pytest_harehearse.events import streams
 
 FILE: Final = "run.sig"
 SCHEMA: Final = 1
 ALGORITHM: Final = "Ed25519"
-#: What counts, besides the attempts. A report may be written anew, and must be signed anew then.
-_COUNTS: Final = ("run.json", "events.jsonl", "report.html", "report.md")
+#: What counts, besides the events and the attempts. A report may be written anew, and must be signed anew then.
+_COUNTS: Final = ("run.json", "report.html", "report.md")
 _FINGERPRINT: Final = 16
 
 
@@ -48,7 +49,7 @@ def digests(directory: Path) -> dict[str, str]:
     Raises:
         OSError: one cannot be read.
     """
-    found = [directory / name for name in _COUNTS if (directory / name).is_file()]
+    found = [path for path in (*(directory / name for name in _COUNTS), *streams(directory)) if path.is_file()]
     found += sorted(path for path in (directory / "attempts").rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 

@@ -107,7 +107,7 @@ class Lease:
     @property
     def owner_died(self) -> bool:
         """Whether its holder was a process of this machine's present boot, and lives no more. False: not known."""
-        return self.boot == _boot_id() and _started(self.pid) != self.started
+        return self.boot == boot_id() and _started(self.pid) != self.started
 
     def describe(self) -> str:
         """Return who, since when, until when, as a clause."""
@@ -143,7 +143,7 @@ class Holder:
         self._places = tuple(places)
         self._text = json.dumps(
             {
-                "run": run, "cluster": cluster, "owner": owner, "since": time.time(), "boot": _boot_id(),
+                "run": run, "cluster": cluster, "owner": owner, "since": time.time(), "boot": boot_id(),
                 "pid": os.getpid(), "started": _started(os.getpid()),
             },
             ensure_ascii=False,
@@ -279,7 +279,8 @@ def _at(seconds: float) -> str:
     )
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Return by what this boot of this machine's kernel is known."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 

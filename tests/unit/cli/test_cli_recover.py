@@ -12,10 +12,10 @@ from contextlib import contextmanager
 import click
 import pytest
 
-from pytest_harehearse.cli import exits, reach
+from pytest_harehearse.cli import exits
 from pytest_harehearse.labs.base import LabReport
 from pytest_harehearse.labs.embedded.lab import EmbeddedLab
-from pytest_harehearse.rehearsal import recovery
+from pytest_harehearse.rehearsal import reach, recovery
 from pytest_harehearse.rehearsal.recovery import Finding, Recovery
 from pytest_harehearse.safety.journal import Journal
 

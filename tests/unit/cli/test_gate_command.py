@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.common.run_files import happened, write
 
-from pytest_harehearse.cli import exits, gate, gate_hook, reach
+from pytest_harehearse.cli import exits, gate, gate_hook
 from pytest_harehearse.drift.snapshot import Snapshot
 from pytest_harehearse.history.build import build
 from pytest_harehearse.history.gate import drifted
@@ -21,6 +21,7 @@ from pytest_harehearse.history.gate.decision import Answer, Decision, Gate
 from pytest_harehearse.history.index.history import FILE
 from pytest_harehearse.history.rundir import write_json
 from pytest_harehearse.managers.state import ClusterState, Member
+from pytest_harehearse.rehearsal import reach
 from pytest_harehearse.rehearsal.recovery import Recovery
 from pytest_harehearse.report import gate as report
 

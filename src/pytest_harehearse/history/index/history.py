@@ -12,6 +12,7 @@ from typing import Final, Self
 
 import sqlalchemy as sa
 
+from pytest_harehearse.events import streams
 from pytest_harehearse.history.index import codec
 from pytest_harehearse.history.index import runs as run_files
 from pytest_harehearse.history.index.database import Database
@@ -156,7 +157,7 @@ class History:
             return found
         for name, why in self.sync().problems.items():
             directory = self.store / "runs" / name
-            young = (directory / "events.jsonl").stat().st_mtime >= since.timestamp()
+            young = max(path.stat().st_mtime for path in streams(directory)) >= since.timestamp()
             if young and run_files.may_be_about(directory, clusters):
                 found[name] = why
         return found

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pytest_harehearse.events import RehearsalStarted, read_events
+from pytest_harehearse.events import RehearsalStarted, read_run
 from pytest_harehearse.history.index import codec
 from pytest_harehearse.history.index.database import Database
 from pytest_harehearse.history.index.project import Indexed, project
@@ -184,9 +184,7 @@ def directories(store: Path) -> dict[str, Path]:
 def may_be_about(directory: Path, clusters: Sequence[str]) -> bool:
     """Whether a run may have rehearsed on one of these clusters; a stream that cannot be read may hold anything."""
     try:
-        rehearsed = {
-            event.cluster for event in read_events(directory / "events.jsonl") if isinstance(event, RehearsalStarted)
-        }
+        rehearsed = {event.cluster for event in read_run(directory) if isinstance(event, RehearsalStarted)}
     except (OSError, ValueError):
         return True
     return bool(rehearsed & set(clusters))

@@ -17,7 +17,7 @@ from pytest_harehearse.events import (
     RunStarted,
     StepFinished,
     StepStarted,
-    read_events,
+    read_run,
 )
 from pytest_harehearse.rehearsal.patching.steps import Step
 from pytest_harehearse.rehearsal.patching.validation import Facts
@@ -49,7 +49,7 @@ def read(directory: Path, nodeid: str, cluster: str) -> list[Progress]:
         ConfigError: the run cannot be read, or the test carried out no patch day on that cluster there.
     """
     try:
-        events = list(read_events(directory / "events.jsonl"))
+        events = read_run(directory)
     except (OSError, ValueError) as error:
         raise ConfigError(f"The run in {directory} cannot be gone on with: {error}") from error
     found = of(events, nodeid, cluster)

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from pytest_harehearse.cli import common
 from pytest_harehearse.errors import LabError
-
-if TYPE_CHECKING:
-    from pytest_harehearse.faults.base import Scene
-    from pytest_harehearse.inventory.model import Cluster, Inventory
+from pytest_harehearse.faults.base import Scene
+from pytest_harehearse.inventory.model import Cluster, Inventory
+from pytest_harehearse.labs.base import Hosts, lab_of
+from pytest_harehearse.labs.hosts import reach_hosts
+from pytest_harehearse.rehearsal.cluster import Cluster as Reached
+from pytest_harehearse.rehearsal.scene import scene_of
 
 
 @contextmanager
@@ -24,11 +25,6 @@ def scene(found: Inventory, cluster: Cluster) -> Iterator[Scene | None]:
         LabError: the lab was made for another inventory.
         Unsupported: this version cannot talk to its manager there.
     """
-    from pytest_harehearse.labs.base import Hosts, lab_of
-    from pytest_harehearse.labs.hosts import reach_hosts
-    from pytest_harehearse.rehearsal.cluster import Cluster as Reached
-    from pytest_harehearse.rehearsal.scene import scene_of
-
     if cluster.provider is None:
         with reach_hosts(found, cluster) as reached:
             yield scene_of(Reached(reached.cluster, reached.manager, reached.channels), None)
@@ -41,7 +37,7 @@ def scene(found: Inventory, cluster: Cluster) -> Iterator[Scene | None]:
         try:
             reached = lab.reach(cluster.name)
         except KeyError:
-            hint = common.again("lab", "down", cluster.environment, config=found.path)
+            hint = shlex.join(["harehearse", "lab", "down", cluster.environment, "--config", str(found.path)])
             raise LabError(
                 f"its lab was made for other clusters or nodes than the inventory's; remove it: {hint}"
             ) from None

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Hooks of the process that conducts xdist's workers; registered only there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_harehearse.errors import ConfigError
+
+if TYPE_CHECKING:
+    from xdist.scheduler import Scheduling
+    from xdist.workermanage import WorkerController
+
+    from pytest_harehearse.distributed.conductor import Conductor, NotRun
+    from pytest_harehearse.distributed.queue import Lost, Queue, Unit
+    from pytest_harehearse.rehearsal.controller import Controller
+
+KEY: pytest.StashKey[Conductor] = pytest.StashKey()
+#: What is handed to a worker, under this name.
+TICKET: Final = "harehearse"
+#: Node ids that may be of rehearsals.
+_LIKE: Final = re.compile(r"::.*\[[^\]/]+/")
+#: Seconds that workers are given to undo what they struck when the run is stopped; xdist itself gives ten.
+UNDO_S: Final = 120
+
+
+class Conducting:
+    """A plugin of its own."""
+
+    def __init__(self, config: pytest.Config, controller: Callable[[pytest.Config], Controller]) -> None:
+        self._config = config
+        self._controller = controller
+
+    def _conductor(self) -> Conductor:
+        if KEY not in self._config.stash:
+            from pytest_harehearse.distributed.conductor import Conductor
+            from pytest_harehearse.report.live import sayer
+
+            controller = self._controller(self._config)
+            distributing: Any = self._config.pluginmanager.get_plugin("dsession")
+            manager = distributing.nodemanager
+            # Workers are given the time to undo what they struck, should the run be stopped.
+            manager.EXIT_TIMEOUT = UNDO_S
+            say = sayer(self._config.pluginmanager.get_plugin("terminalreporter"))
+            self._config.stash[KEY] = Conductor(controller, manager.testrunuid, self._config.getoption("dist"), say)
+        return self._config.stash[KEY]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker whose labs it makes, and which version conducts it."""
+        from importlib.metadata import version
+
+        from pytest_harehearse.labs.home import Owner
+        from pytest_harehearse.safety.lease import boot_id
+
+        me = Owner.me()
+        node.workerinput[TICKET] = {
+            "version": version("pytest-harehearse"), "boot": boot_id(), "pid": me.pid, "started": me.started,
+            "argv": [str(argument) for argument in self._config.invocation_params.args],
+        }  # fmt: skip
+
+    @pytest.hookimpl(optionalhook=True, wrapper=True)
+    def pytest_xdist_make_scheduler(
+        self, config: pytest.Config, log: Any
+    ) -> Generator[None, Scheduling | None, Scheduling | None]:
+        """Keep each cluster's tests on one worker; a run without rehearsals keeps the scheduler of its mode."""
+        from pytest_harehearse.distributed.scheduler import ClusterScheduling
+
+        chosen = yield
+        return None if chosen is None else ClusterScheduling(chosen, config, _Late(self._conductor), log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Heal the cluster that a worker died on, and count the tests that are not run there any more."""
+        if KEY not in self._config.stash or (came := self._config.stash[KEY].crashed(crashitem)) is None:
+            return
+        died, rest = came
+        report.longrepr = f"{report.longrepr}\n{died.reason}"
+        report.harehearse = {"cluster": died.cluster, "unknown": True}  # type: ignore[attr-defined]
+        for one in rest:
+            self._count(one)
+
+    def _count(self, one: NotRun) -> None:
+        file = one.nodeid.partition("::")[0]
+        report = pytest.TestReport(
+            nodeid=one.nodeid, location=(file, None, one.nodeid), keywords={}, outcome="failed", longrepr=one.reason,
+            when="setup",
+        )  # fmt: skip
+        report.harehearse = {"cluster": one.cluster, "unknown": True}  # type: ignore[attr-defined]
+        self._config.hook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Count what no worker ran; not after Ctrl-C and not after ``-x``, where pytest itself says that it stopped."""
+        try:
+            result = yield
+        except ConfigError as error:
+            raise pytest.UsageError(str(error)) from error
+        if KEY in self._config.stash:
+            for one in self._config.stash[KEY].left_over():
+                self._count(one)
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the plan that a worker made."""
+        plan = getattr(report, TICKET, {}).get("plan")
+        if plan is not None:
+            from pytest_harehearse.report.live import Shown
+
+            self._conductor().plans.append(Shown(**plan))
+
+
+class _Late:
+    """Makes the conductor when the tests are known: a run without any rehearsal has none."""
+
+    def __init__(self, make: Callable[[], Conductor]) -> None:
+        self._make = make
+
+    def units(self, nodeids: Sequence[str]) -> list[Unit]:
+        """Return what each worker may be given; nothing is imported for tests of which none can be of a cluster."""
+        return self._make().units(nodeids) if any(_LIKE.search(nodeid) for nodeid in nodeids) else []
+
+    def begin(self, nodeids: Sequence[str], queue: Queue, workers: int) -> None:
+        """Make ready before the first test."""
+        self._make().begin(nodeids, queue, workers)
+
+    def lost(self, lost: Lost, worker: str) -> None:
+        """Take note of tests whose worker died."""
+        self._make().lost(lost, worker)
+
+    def stranded(self, units: Sequence[Unit]) -> None:
+        """Take note of tests that no worker may run."""
+        self._make().stranded(units)

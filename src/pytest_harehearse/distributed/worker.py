@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""A worker of xdist that rehearses: it takes part in the run of the process that started it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from pytest_harehearse.labs import home
+from pytest_harehearse.rehearsal.session import Part
+from pytest_harehearse.safety.lease import boot_id
+
+
+def problem(workerinput: Mapping[str, Any]) -> str | None:
+    """Return why this worker must not rehearse; None: it may."""
+    ticket = workerinput.get("harehearse")
+    mine, its = version("pytest-harehearse"), ticket["version"] if ticket else "none"
+    if its == mine:
+        return None
+    return (
+        f"Worker {workerinput['workerid']} has pytest-harehearse {mine}, and the process that conducts it {its}, so nothing was "
+        "started: what one writes the other may not read. Install the same version on both."
+    )
+
+
+def part(workerinput: Mapping[str, Any]) -> Part:
+    """Return the part that this worker takes; the labs it makes belong to whoever conducts it, if on this machine."""
+    ticket = workerinput["harehearse"]
+    if ticket["boot"] == boot_id():
+        home.make_for(home.Owner(ticket["pid"], ticket["started"]))
+    return Part(workerinput["testrunuid"], workerinput["workerid"])
