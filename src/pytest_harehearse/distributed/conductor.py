@@ -248,4 +248,4 @@ def _why(result: Recovery) -> str:
 
 
 def _test(nodeid: str) -> str:
-    return nodeid.rpartition("/")[2].partition("::")[2]
+    return nodeid.partition("::")[2]
