@@ -102,9 +102,8 @@ class Conductor:
             self.run = start(controller.store, list(controller.choice.argv), clean, self.testrun)
         for line in header({name: controller.told(name) for name in clusters}, controller.store, plan=not real):
             self.say(line.removeprefix("harehearse: "))
-        self.say(
-            f"{len(clusters)} {'cluster' if len(clusters) == 1 else 'clusters'} on {workers} workers, the longest first"
-        )
+        working = _counted(min(workers, len(clusters)), "worker")
+        self.say(f"{_counted(len(clusters), 'cluster')} on {working}, the longest first")
 
     def lost(self, lost: Lost, worker: str) -> None:
         """Take note of what a worker that died leaves; told once xdist has told of its death."""
@@ -146,6 +145,9 @@ class Conductor:
             self._end_what_began(self.run, worker, died)
             for one in rest:
                 self._tell(self.run, one)
+        else:
+            # There is no report, and pytest shows no reason of what is unknown.
+            self.problems += [f"{one.nodeid}: {one.reason}" for one in (died, *rest)]
         return died, rest
 
     def _healed(self, cluster: str) -> str:
@@ -245,6 +247,10 @@ def _why(result: Recovery) -> str:
         return f"it is held by {result.held}"
     bad = [f"{finding.what}: {finding.detail}" for finding in result.findings if finding.done is not True]
     return "; ".join([*bad, *result.unknown][:3])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _test(nodeid: str) -> str:

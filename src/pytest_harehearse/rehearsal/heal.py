@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pytest_harehearse.errors import HarehearseError
 from pytest_harehearse.inventory.model import Cluster, Inventory
-from pytest_harehearse.rehearsal import reach
-from pytest_harehearse.rehearsal.recovery import Finding, Recovery, recover
+from pytest_harehearse.rehearsal import reach, recovery
+from pytest_harehearse.rehearsal.recovery import Finding, Recovery
 from pytest_harehearse.safety.journal import Journal, Unread
 
 
@@ -44,7 +44,7 @@ def heal(found: Inventory, cluster: Cluster, store: Path, *, dry_run: bool = Fal
 def _healed(found: Inventory, cluster: Cluster, journal: Journal, *, dry_run: bool) -> Recovery:
     with reach.scene(found, cluster) as scene:
         if scene is not None:
-            return recover(scene, journal, dry_run=dry_run)
+            return recovery.recover(scene, journal, dry_run=dry_run)
     gone = Recovery(cluster.id, cluster.kind)
     for entry in journal.still_open(cluster.id):
         what = f"{entry.fault} {entry.target}, run {entry.run}, in this store's journal"

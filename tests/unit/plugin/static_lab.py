@@ -172,9 +172,10 @@ class Plugin:
         self._port = port
         self._patch = pytest.MonkeyPatch()
 
-    def pytest_configure(self) -> None:
+    def pytest_configure(self, *, serve: bool = True) -> None:
         world.__init__(self._port)
-        world.door.open()
+        if serve:
+            world.door.open()
         # Also in a process of its own, and when that is killed: its locks lie apart from those of real labs.
         folder = Path(os.environ["STATIC_LAB_LOCKS"])
         self._patch.setattr(home, "base", lambda: folder)

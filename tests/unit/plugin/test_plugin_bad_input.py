@@ -224,15 +224,3 @@ def test_faults_under_xdist_are_said_once(embedded):
     assert result.ret == USAGE
     assert result.stderr.str().count("is not valid TOML") == 1
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
-
-
-@pytest.mark.parametrize("options", [("-n1",), ("-n2", "--harehearse-plan")])
-def test_rehearsals_are_not_distributed(embedded, options):
-    """Two workers on one cluster would rehearse on each other's failover."""
-    embedded.makepyfile(TEST + "def test_plain(): pass\n")
-    result = embedded.runpytest_subprocess(*options)
-    assert result.ret == USAGE
-    assert result.stderr.str().strip() == (
-        "ERROR: Rehearsals cannot be distributed over xdist workers yet; run without -n."
-    )
-    assert not (embedded.path / ".harehearse").exists()
