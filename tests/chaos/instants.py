@@ -64,8 +64,9 @@ def choose(chance: random.Random, hold: float) -> Instant:
 class Stream:
     """Reads a run's events while they are written, and says how far it is."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, name: str = "events.jsonl") -> None:
         self._store = store
+        self._name = name
         self._path: Path | None = None
         self._at = 0
         self._rest = ""
@@ -82,7 +83,7 @@ class Stream:
     def read(self) -> str:
         """Return the latest step."""
         if self._path is None:
-            self._path = next(iter(self._store.glob("runs/*/events.jsonl")), None)
+            self._path = next(iter(self._store.glob(f"runs/*/{self._name}")), None)
         if self._path is None:
             return self.seen
         with self._path.open(encoding="utf-8", errors="replace") as file:

@@ -17,6 +17,7 @@ from pytest_harehearse.rehearsal.controller import Controller
 from pytest_harehearse.rehearsal.heal import heal
 from pytest_harehearse.rehearsal.recovery import CLEAN, Recovery
 from pytest_harehearse.rehearsal.run import Run, start
+from pytest_harehearse.rehearsal.signals import Stops
 from pytest_harehearse.remote.redact import known_only
 from pytest_harehearse.report.live import Shown, header
 from pytest_harehearse.report.session import Finished, report
@@ -47,6 +48,7 @@ class Conductor:
     plans: list[Shown] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     _queue: Queue | None = None
+    _stops: Stops = field(default_factory=Stops)
     #: The test that a worker died in → that worker, and what it takes along.
     _lost: dict[str, tuple[str, Lost]] = field(default_factory=dict)
     _stranded: list[NotRun] = field(default_factory=list)
@@ -98,6 +100,8 @@ class Conductor:
         clusters = sorted({name for nodeid in nodeids for name in fitting(nodeid, controller.inventory.clusters)[:1]})
         real = [name for name in clusters if controller.planned_only(name) is None]
         if real:
+            # Whoever is stopped lets the workers undo what they struck.
+            self._stops.install()
             clean = known_only(controller.inventory.secrets)
             self.run = start(controller.store, list(controller.choice.argv), clean, self.testrun)
         for line in header({name: controller.told(name) for name in clusters}, controller.store, plan=not real):
@@ -201,6 +205,13 @@ class Conductor:
 
     def finish(self, exit_status: int) -> Finished:
         """Heal what is still open, remove the labs that workers made, and write the one report of all workers."""
+        try:
+            with self._stops.undoing(last=True):
+                return self._finish(exit_status)
+        finally:
+            self._stops.restore()
+
+    def _finish(self, exit_status: int) -> Finished:
         run = self.run
         if run is None:
             return Finished(problems=self.problems)

@@ -13,7 +13,7 @@ from tests.chaos.instants import Instant, Stream, wait_for
 from tests.chaos.residue import Baseline, of_run
 from tests.chaos.round import begin, kill
 
-from pytest_harehearse.events import read_events
+from pytest_harehearse.events import read_run
 from pytest_harehearse.safety.journal import Journal
 
 
@@ -55,7 +55,7 @@ class Watched:
         self.ground, self.folder = ground, folder
         self.baseline = Baseline(ground)
         self.process = begin(ground, folder, test, *options)
-        self.stream = Stream(folder / "store")
+        self.stream = Stream(folder / "store", "events-gw0.jsonl" if "-n" in options else "events.jsonl")
 
     def until(self, step, delay=0.0):
         """Wait for a step of it."""
@@ -71,8 +71,8 @@ class Watched:
 
     @property
     def events(self):
-        [path] = self.folder.glob("store/runs/*/events.jsonl")
-        return list(read_events(path))
+        [directory] = self.folder.glob("store/runs/*")
+        return read_run(directory)
 
     @property
     def rehearsal(self):

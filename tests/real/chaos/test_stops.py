@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -81,10 +82,35 @@ def test_one(cluster, faults):
     assert ground.until_redundant(60) is None
 
 
-def test_no_worker_can_crash_with_a_fault_on(watched, ground):
-    """A rehearsal is not given to xdist's workers, where a crash would lose who undoes: it is refused, nothing is begun."""
-    run = watched(HOLDS, "-n", "2")
-    assert run.ended() == 4, run.said
-    assert "Rehearsals cannot be distributed over xdist workers yet; run without -n." in run.said
-    assert not (run.folder / "store").exists()
-    assert ground.until_redundant(5) is None
+def test_a_worker_that_is_killed_with_a_fault_on(watched, ground):
+    """Whoever conducts it heals the cluster, and counts what was to follow there."""
+    run = watched(HOLDS + "\n\ndef test_two(cluster):\n    pass\n", "-n", "1")
+    run.until("held", 0.3)
+    worker = next(event.pid for event in run.events if type(event).__name__ == "WorkerStarted")
+    os.kill(worker, signal.SIGKILL)
+    assert run.ended() == 1, run.said
+    reasons = [event.reason for event in run.events if type(event).__name__ == "RehearsalFinished"]
+    [died] = [reason for reason in reasons if reason.startswith("worker gw0 died in it; valkey/carts was healed: ")]
+    reasons.remove(died)
+    assert reasons == ["not run: valkey/carts is not settled, for worker gw0 died in test_one[valkey/carts] there"]
+    assert "2 unknown" in run.said
+    assert run.still_open == []
+    assert run.left() == []
+    assert ground.until_redundant(60) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("to", ["who conducts", "the group"])
+def test_a_stop_reaches_the_workers_which_undo_everything(watched, ground, number, to):
+    """Ctrl-C at a terminal reaches every process of it at once; CI often stops only the first."""
+    run = watched(HOLDS, "-n", "1")
+    run.until("held", 0.3)
+    if to == "the group":
+        os.killpg(run.process.pid, number)
+    else:
+        run.process.send_signal(number)
+    assert run.ended() == 2, run.said
+    assert run.rehearsal.outcome == "unknown"
+    assert run.still_open == []
+    assert run.left() == []
+    assert ground.until_redundant(60) is None
