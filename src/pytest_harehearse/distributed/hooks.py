@@ -34,6 +34,8 @@ class Conducting:
     def __init__(self, config: pytest.Config, controller: Callable[[pytest.Config], Controller]) -> None:
         self._config = config
         self._controller = controller
+        #: Gateways that cannot be used, in sentences.
+        self._unusable: list[str] = []
 
     def _conductor(self) -> Conductor:
         if KEY not in self._config.stash:
@@ -46,8 +48,46 @@ class Conducting:
             # Workers are given the time to undo what they struck, should the run be stopped.
             manager.EXIT_TIMEOUT = UNDO_S
             say = sayer(self._config.pluginmanager.get_plugin("terminalreporter"))
-            self._config.stash[KEY] = Conductor(controller, manager.testrunuid, self._config.getoption("dist"), say)
+            self._config.stash[KEY] = Conductor(
+                controller, manager.testrunuid, self._config.getoption("dist"), say, problems=list(self._unusable)
+            )
         return self._config.stash[KEY]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, config: pytest.Config, specs: list[Any]) -> None:
+        """Leave out machines that cannot be used; without an inventory xdist is left alone.
+
+        Raises:
+            pytest.UsageError: none is left.
+        """
+        if not any(spec.ssh for spec in specs):
+            return
+        try:
+            _ = self._controller(config).inventory
+        except ConfigError:
+            return
+        from importlib.metadata import version
+
+        from pytest_harehearse.distributed.gateways import limitations
+        from pytest_harehearse.report.live import sayer
+
+        unusable = limitations(specs, version("pytest-harehearse"))
+        self._unusable = [f"The gateway {spec} {why}." for spec, why in unusable.items()]
+        if len(unusable) == len(specs):
+            raise pytest.UsageError("\n".join([*self._unusable, "No other was named, so nothing was started."]))
+        say = sayer(config.pluginmanager.get_plugin("terminalreporter"))
+        for line in self._unusable:
+            say(line)
+        # xdist counts its workers by the option.
+        config.option.tx = [spec for spec in _each(config.option.tx) if spec not in unusable]
+        specs[:] = [spec for spec in specs if str(spec) not in unusable]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """A run that lacked a machine is no success, whatever the others came to."""
+        if self._unusable and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return (yield)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -112,6 +152,15 @@ class Conducting:
             from pytest_harehearse.report.live import Shown
 
             self._conductor().plans.append(Shown(**plan))
+
+
+def _each(tx: Sequence[str]) -> list[str]:
+    """Return every gateway once, as ``3*popen`` means three."""
+    found: list[str] = []
+    for text in tx:
+        count, star, spec = text.partition("*")
+        found += [spec] * int(count) if star and count.isdigit() else [text]
+    return found
 
 
 class _Late:

@@ -178,8 +178,9 @@ class Session:
             self._in_its_window(described)
         lab = self._labs.setdefault(environment.name, lab_of(self.inventory, environment, armed=arming is not None))
         self._hold(identity)
-        made = environment.name not in self._made and lab.up(self._say, keep=self._keep_lab)
+        # First what a worker joins: without it nothing may be made.
         journal = self.run.journal
+        made = environment.name not in self._made and lab.up(self._say, keep=self._keep_lab)
         if made:
             journal.close_gone(environment.name)
             # What workers make is removed by who conducts them: others may still rehearse there.

@@ -173,7 +173,7 @@ def test_plans_come_from_the_workers(project):
         said = project.runpytest_subprocess("--harehearse-plan", *options).stdout.str()
         shown = said.partition("the plan, nothing was touched")[2].rpartition("\n=")[0]
         masked = re.sub(r"stackkill[0-9a-f]{8}", "stackkill", shown.partition("\n")[2])
-        return sorted(block.strip() for block in masked.split("\n\n"))
+        return sorted(text for block in masked.split("\n\n") if (text := block.strip()))
 
     alone = sections()
     assert len(alone) == 9
