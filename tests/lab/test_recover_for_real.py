@@ -160,7 +160,8 @@ def test_a_node_that_does_not_answer_is_never_clean(shop, recover):
         said = recover("--dry-run")
         assert said.returncode != exits.OK, said
         assert f"  ? could not be asked: {node}: " in said.stdout
-        assert f"  · {node} is frozen\n" in said.stdout
+        # Its peers fence it within seconds, perhaps before it was looked for.
+        assert f"  · {node} is frozen\n" in said.stdout or f"  · {node} is off\n" in said.stdout
     finally:
         healed = recover()
     # Fenced meanwhile or thawed by us: it may be booting, which is unknown, and never a false clean.

@@ -17,19 +17,19 @@ _ASK: Final = "import importlib.metadata as m; print(m.version('pytest-harehears
 _NO_CONNECTION: Final = 255
 
 
-def limitations(specs: Sequence[Any], version: str) -> dict[str, str]:
-    """Return the gateways that cannot be used → why; those on this machine are not asked.
+def limitations(specs: Sequence[Any], version: str) -> dict[int, str]:
+    """Return the gateways that cannot be used, by their places among all, and why; those on this machine are not asked.
 
     Args:
         specs: execnet's.
         version: of this package here.
     """
-    remote = [spec for spec in specs if spec.ssh]
+    remote = {number: spec for number, spec in enumerate(specs) if spec.ssh}
     if not remote:
         return {}
     with ThreadPoolExecutor(len(remote)) as pool:
-        said = pool.map(lambda spec: _limitation(spec, version), remote)
-        return {str(spec): why for spec, why in zip(remote, said, strict=True) if why is not None}
+        said = pool.map(lambda spec: _limitation(spec, version), remote.values())
+        return {number: why for number, why in zip(remote, said, strict=True) if why is not None}
 
 
 def _limitation(spec: Any, version: str) -> str | None:

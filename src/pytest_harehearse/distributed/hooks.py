@@ -72,15 +72,16 @@ class Conducting:
         from pytest_harehearse.report.live import sayer
 
         unusable = limitations(specs, version("pytest-harehearse"))
-        self._unusable = [f"The gateway {spec} {why}." for spec, why in unusable.items()]
+        # xdist has the workers in the order of the options, and counts them by these.
+        typed = _each(config.option.tx)
+        self._unusable = [f"The gateway {typed[number]} {why}." for number, why in unusable.items()]
         if len(unusable) == len(specs):
             raise pytest.UsageError("\n".join([*self._unusable, "No other was named, so nothing was started."]))
         say = sayer(config.pluginmanager.get_plugin("terminalreporter"))
         for line in self._unusable:
             say(line)
-        # xdist counts its workers by the option.
-        config.option.tx = [spec for spec in _each(config.option.tx) if spec not in unusable]
-        specs[:] = [spec for spec in specs if str(spec) not in unusable]
+        config.option.tx = [spec for number, spec in enumerate(typed) if number not in unusable]
+        specs[:] = [spec for number, spec in enumerate(specs) if number not in unusable]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from samples import HOSTILE, run, struck, switchover
 
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.report import grafana
-from samples import HOSTILE, run, struck, switchover
 
 TOKEN = "glsa_a-very-secret-token"
 

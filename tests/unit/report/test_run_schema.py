@@ -7,8 +7,8 @@ import json
 
 import jsonschema
 import pytest
-
 import samples
+
 from pytest_harehearse.history.rundir import as_json
 from pytest_harehearse.report import run_schema
 
