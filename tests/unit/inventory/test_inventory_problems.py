@@ -29,7 +29,7 @@ provider = "embedded"
 WEB = "harehearse.toml: environments.lab.clusters.web"
 ORDERS = "harehearse.toml: environments.demo.clusters.orders"
 WRITE = "write a number and a unit, as in '200ms', '30s', '5min' (units: us, ms, s, min, h, d, w)."
-CLUSTER = "Settings are: manager, nodes, group, services, twin, allow, windows, abort_after, dead_man, lease, contacts, notes, gates, drift, drift_files."
+CLUSTER = "Settings are: manager, nodes, group, services, twin, allow, windows, abort_after, dead_man, lease, contacts, notes, site, gates, drift, drift_files."
 NAME = "it must be a name: a letter or digit, then letters, digits, '_', '.' or '-'."
 WINDOW = "it must be a day, two times and a time zone, as in 'Tue 01:00-03:00 Europe/Berlin'."
 ZONE = "it must end with a time zone of the IANA database, as in 'Europe/Berlin'."
@@ -105,7 +105,7 @@ def test_the_top_of_the_file(problems, text, expected):
             '[environments.demo]\nkind = "lab"\nproviders = "lxd"',
             (
                 "harehearse.toml: environments.demo.providers is not a setting of an environment."
-                " Did you mean 'provider'? Settings are: kind, provider, clusters."
+                " Did you mean 'provider'? Settings are: kind, provider, site, clusters."
             ),
         ),
         (
@@ -124,7 +124,7 @@ def test_the_top_of_the_file(problems, text, expected):
             '[environments.demo]\nkind = "production"\ncluster = {}',
             (
                 "harehearse.toml: environments.demo.cluster is not a setting of an environment. Did you mean 'clusters'?"
-                " Settings are: kind, provider, clusters."
+                " Settings are: kind, provider, site, clusters."
             ),
         ),
     ],

@@ -197,23 +197,41 @@ def test_a_site_without_a_runner_is_told_and_the_others_go_on(project, summary):
     ]
 
 
-def test_another_version_at_a_worker_is_refused(project):
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        (
+            "version",
+            "0.0.1",
+            (
+                "Worker gw0 has pytest-harehearse 0.1.0, and the process that conducts it 0.0.1, so nothing was started: what one "
+                "writes the other may not read. Install the same version on both."
+            ),
+        ),
+        (
+            "boot",
+            "another",
+            (
+                "Worker gw0 is on another machine than the process that conducts it, and this version cannot put the clocks of two "
+                "machines on one axis, so nothing was started. Run pytest on each of them for itself."
+            ),
+        ),
+    ],
+)
+def test_a_worker_that_does_not_fit_is_refused(project, key, value, said):
     project.makeconftest(
         CONFTEST
-        + """
+        + f"""
 import pytest
 
 @pytest.hookimpl(trylast=True, optionalhook=True)
 def pytest_configure_node(node):
-    node.workerinput["harehearse"]["version"] = "0.0.1"
+    node.workerinput["harehearse"][{key!r}] = {value!r}
 """
     )
     result = project.runpytest_subprocess("-n1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert result.stderr.str().strip() == (
-        "ERROR: Worker gw0 has pytest-harehearse 0.1.0, and the process that conducts it 0.0.1, so nothing was started: what one "
-        "writes the other may not read. Install the same version on both."
-    )
+    assert result.stderr.str().strip() == f"ERROR: {said}"
     assert not (project.path / ".harehearse").exists()
 
 
