@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pytest_harehearse.rehearsal.controller import Controller
 
 KEY: pytest.StashKey[Controller] = pytest.StashKey()
+#: Of the process that conducts xdist's workers, once rehearsals are among its tests.
+CONDUCTOR: pytest.StashKey[Any] = pytest.StashKey()
 
 #: The private parameter behind ``cluster``; a project's own ``cluster`` fixture does not carry it.
 PARAMETER = "_harehearse_cluster_id"

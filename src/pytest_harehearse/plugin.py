@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_harehearse import fixtures, items, options
-from pytest_harehearse.distributed import hooks as distributed
 from pytest_harehearse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,7 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", options.NEEDS)
     config.pluginmanager.register(fixtures, "harehearse-fixtures")
     if not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no":
-        config.pluginmanager.register(distributed.Conducting(config, _controller), "harehearse-distributed")
+        from pytest_harehearse.distributed.hooks import Conducting
+
+        config.pluginmanager.register(Conducting(config, _controller), "harehearse-distributed")
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -269,8 +270,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         return (yield)
     finally:
         finished = None
-        if distributed.KEY in session.config.stash:
-            finished = session.config.stash[distributed.KEY].finish(int(exitstatus))
+        if fixtures.CONDUCTOR in session.config.stash:
+            finished = session.config.stash[fixtures.CONDUCTOR].finish(int(exitstatus))
         elif fixtures.KEY in session.config.stash:
             from pytest_harehearse.report.session import finish
 
@@ -289,8 +290,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     controller = config.stash[fixtures.KEY]
     plans = [live.shown_plan(*plan, controller.unasked(plan[2].cluster.id)) for plan in controller.plans]
-    if distributed.KEY in config.stash:
-        plans += config.stash[distributed.KEY].plans
+    if fixtures.CONDUCTOR in config.stash:
+        plans += config.stash[fixtures.CONDUCTOR].plans
     live.show_plans(terminalreporter, plans)
     if _SUMMARY in config.stash:
         live.show_finished(terminalreporter, config.stash[_SUMMARY], config.get_verbosity())

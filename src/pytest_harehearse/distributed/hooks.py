@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_harehearse.errors import ConfigError
+from pytest_harehearse.fixtures import CONDUCTOR
 
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_harehearse.distributed.queue import Lost, Queue, Unit
     from pytest_harehearse.rehearsal.controller import Controller
 
-KEY: pytest.StashKey[Conductor] = pytest.StashKey()
 #: What is handed to a worker, under this name.
 TICKET: Final = "harehearse"
 #: Node ids that may be of rehearsals.
@@ -38,7 +38,7 @@ class Conducting:
         self._unusable: list[str] = []
 
     def _conductor(self) -> Conductor:
-        if KEY not in self._config.stash:
+        if CONDUCTOR not in self._config.stash:
             from pytest_harehearse.distributed.conductor import Conductor
             from pytest_harehearse.report.live import sayer
 
@@ -48,10 +48,10 @@ class Conducting:
             # Workers are given the time to undo what they struck, should the run be stopped.
             manager.EXIT_TIMEOUT = UNDO_S
             say = sayer(self._config.pluginmanager.get_plugin("terminalreporter"))
-            self._config.stash[KEY] = Conductor(
+            self._config.stash[CONDUCTOR] = Conductor(
                 controller, manager.testrunuid, self._config.getoption("dist"), say, problems=list(self._unusable)
             )
-        return self._config.stash[KEY]
+        return self._config.stash[CONDUCTOR]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, config: pytest.Config, specs: list[Any]) -> None:
@@ -117,7 +117,7 @@ class Conducting:
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Heal the cluster that a worker died on, and count the tests that are not run there any more."""
-        if KEY not in self._config.stash or (came := self._config.stash[KEY].crashed(crashitem)) is None:
+        if CONDUCTOR not in self._config.stash or (came := self._config.stash[CONDUCTOR].crashed(crashitem)) is None:
             return
         died, rest = came
         report.longrepr = f"{report.longrepr}\n{died.reason}"
@@ -141,8 +141,8 @@ class Conducting:
             result = yield
         except ConfigError as error:
             raise pytest.UsageError(str(error)) from error
-        if KEY in self._config.stash:
-            for one in self._config.stash[KEY].left_over():
+        if CONDUCTOR in self._config.stash:
+            for one in self._config.stash[CONDUCTOR].left_over():
                 self._count(one)
         return result
 
