@@ -51,7 +51,8 @@ class Conducting:
             self._config.stash[CONDUCTOR] = Conductor(
                 controller, manager.testrunuid, self._config.getoption("dist"), say, problems=list(self._unusable)
             )
-        return self._config.stash[CONDUCTOR]
+        made: Conductor = self._config.stash[CONDUCTOR]
+        return made
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, config: pytest.Config, specs: list[Any]) -> None:
