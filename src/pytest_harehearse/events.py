@@ -99,6 +99,11 @@ class RehearsalStarted(Event):
     kind: str = ""
     change: str = ""
     armed_by: str = ""
+    #: Which of how many repeats, the seconds that were waited before it, and the seed they were drawn from; 0: not repeated.
+    repeat: int = 0
+    repeats: int = 0
+    phase: float = 0.0
+    seed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

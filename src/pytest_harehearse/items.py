@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from pytest_harehearse.errors import ConfigError, HarehearseError, Indeterminate
 
 if TYPE_CHECKING:
     from pytest_harehearse.rehearsal.controller import Controller
+    from pytest_harehearse.rehearsal.phase import Turn
     from pytest_harehearse.rehearsal.session import Part
     from pytest_harehearse.report.allure import Steps
 
@@ -53,6 +55,21 @@ def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller, *, l
         except ConfigError as error:
             problems[f"{_nodeid(item)}: {error}"] = None
     return list(problems)
+
+
+def no_turns() -> list[Turn]:
+    """Return what a test is parametrised with while no cluster is known; it is never run."""
+    from pytest_harehearse.rehearsal.phase import Turn
+
+    return [Turn("no cluster")]
+
+
+def turn(item: pytest.Item) -> Turn:
+    """Return the cluster of an item's rehearsal, and which repeat it is."""
+    from pytest_harehearse.fixtures import PARAMETER
+
+    found: Turn = item.callspec.params[PARAMETER]  # type: ignore[attr-defined]
+    return found
 
 
 def _nodeid(item: pytest.Item) -> str:
@@ -118,7 +135,7 @@ def begin(item: pytest.Item, identity: str, controller: Controller) -> None:
     try:
         controller.session.begin(
             cluster, nodeid=_nodeid(item), name=item.name, title=title, limits=limits, source=source,
-            scenario=_scenario(function),
+            scenario=_scenario(function), turn=turn(item), seed=controller.seed,
         )  # fmt: skip
     except HarehearseError as error:
         _ours(item, error)
@@ -144,10 +161,15 @@ def _scenario(function: Any) -> str:
 @contextmanager
 def body(item: pytest.Item, controller: Controller) -> Iterator[None]:
     """Watch for stop conditions while the block, the test's function, runs."""
+    from pytest_harehearse.rehearsal.phase import wait
     from pytest_harehearse.rehearsal.stop_watch import StopCondition
 
     try:
         with controller.session.body():
+            if turn(item).number and controller.session.current is not None:
+                seconds = wait(controller.seed, _nodeid(item))
+                controller.session.current.note(f"random phase: begun {seconds:.2f} s after the cluster was found whole")
+                time.sleep(seconds)
             yield
     except StopCondition as error:
         _ours(item, error)

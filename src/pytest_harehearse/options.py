@@ -65,7 +65,17 @@ RESUME: Final = Option(
     "resume", "value", "RUN", "Go on with the patch day of this run (an id, a folder or latest) where it stopped"
 )
 
-PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB, ARM, CHANGE, STEP, YES_UNTIL, RESUME)
+REPEAT: Final = Option(
+    "repeat",
+    "value",
+    "N",
+    "Rehearse N times, each at a random phase of the cluster's timers: how long users wait depends on it",
+)
+SEED: Final = Option(
+    "seed", "value", "SEED", "What chance is drawn from; the same again with the same. Default: the ISO week, as 2026w48"
+)
+
+PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB, ARM, CHANGE, STEP, YES_UNTIL, RESUME, REPEAT, SEED)
 
 #: The marks, as ``pytest --markers`` shows them.
 REHEARSAL: Final = (

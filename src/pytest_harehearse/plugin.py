@@ -89,6 +89,8 @@ def _controller(config: pytest.Config) -> Controller:
             step=config.getoption(options.STEP.dest),
             yes_until=config.getoption(options.YES_UNTIL.dest),
             resume=config.getoption(options.RESUME.dest),
+            repeat=config.getoption(options.REPEAT.dest),
+            seed=config.getoption(options.SEED.dest),
             part=part,
         )
         reporter = config.pluginmanager.get_plugin("terminalreporter")
@@ -108,12 +110,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if fixtures.PARAMETER not in metafunc.fixturenames:
         return
     try:
-        ids = [described.id for described in _controller(metafunc.config).selected()]
+        turns = _controller(metafunc.config).turns()
+        ids = [turn.shown for turn in turns]
     except ConfigError as error:
         # Said once, after collection, and only if a rehearsal is still selected then.
         metafunc.config.stash[_PROBLEM] = error
         ids = ["no cluster"]
-    metafunc.parametrize(fixtures.PARAMETER, ids, ids=ids, indirect=True, scope="session")
+        turns = items.no_turns()
+    metafunc.parametrize(fixtures.PARAMETER, turns, ids=ids, indirect=True, scope="session")
 
 
 @pytest.hookimpl(trylast=True)

@@ -83,7 +83,7 @@ def build_rehearsal(
         actions=_spans(mine),
         roles=_roles(mine, end),
         notes=tuple(x.text for x in mine if isinstance(x, e.Noted)),
-        again=shlex.join(["pytest", started.nodeid, "--harehearse-cluster", started.cluster, *options]),
+        again=shlex.join(["pytest", started.nodeid, "--harehearse-cluster", started.cluster, *_turn(started), *options]),
         dual=dual,
         skipped={name: why for x in mine if isinstance(x, e.MeterStarted) for name, why in x.skipped.items()},
         phases=attributions(mine, [Felt(s.name, s.outages, s.ended) for s in services if s.valid], end),
@@ -92,7 +92,14 @@ def build_rehearsal(
         invariants=_invariants(started, mine, measured, seen),
         patch_days=patch_days(mine, end),
         stopped=next((x.reason for x in mine if isinstance(x, e.RehearsalStopped)), None),
+        repeat=started.repeat,
+        repeats=started.repeats,
     )
+
+
+def _turn(started: e.RehearsalStarted) -> list[str]:
+    """Return the options that make the same repeat at the same phase."""
+    return ["--harehearse-repeat", str(started.repeats), "--harehearse-seed", started.seed] if started.repeats else []
 
 
 def _invariants(

@@ -191,6 +191,9 @@ class RehearsalSummary:
     stopped: str | None = None
     #: Workflows of a patch day that it carried out.
     patch_days: tuple[PatchDaySummary, ...] = ()
+    #: Which of how many repeats, each at a random phase of the cluster's timers; 0: it was not repeated.
+    repeat: int = 0
+    repeats: int = 0
 
     @property
     def t0(self) -> float:

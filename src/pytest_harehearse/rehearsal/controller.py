@@ -23,6 +23,7 @@ from pytest_harehearse.rehearsal.drifting import PlannedDrifting
 from pytest_harehearse.rehearsal.faults import Faults
 from pytest_harehearse.rehearsal.patching.facade import Conduct, Patching
 from pytest_harehearse.rehearsal.patching.stepping import GATES, Stepper
+from pytest_harehearse.rehearsal.phase import Turn, times, turns, week
 from pytest_harehearse.rehearsal.plan import Plan, PlannedCluster, PlannedProbes
 from pytest_harehearse.rehearsal.run import unwritable
 from pytest_harehearse.rehearsal.scene import scene_of
@@ -52,6 +53,9 @@ class Choice:
     step: bool = False
     yes_until: str | None = None
     resume: str | None = None
+    #: How often each rehearsal is done, as it was typed, and what chance is drawn from; None: once, the week.
+    repeat: str | None = None
+    seed: str | None = None
     #: In a worker of xdist.
     part: Part | None = None
 
@@ -153,6 +157,20 @@ class Controller:
             selected={described.environment for described in found}, by=person(),
         )  # fmt: skip
         return found
+
+    def turns(self) -> list[Turn]:
+        """Return the clusters to rehearse on, each as often as it is to be done.
+
+        Raises:
+            ConfigError: as :meth:`selected`; or the number of repeats is none.
+        """
+        repeats = times(self.choice.repeat)
+        return turns([described.id for described in self.selected()], repeats)
+
+    @property
+    def seed(self) -> str:
+        """What chance is drawn from."""
+        return self.choice.seed or week()
 
     def planned_only(self, identity: str) -> str | None:
         """Return why rehearsals on a cluster are only planned in this run; None when they are real."""

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pytest_harehearse.clock import now
 from pytest_harehearse.errors import DeadlineExceeded, HarehearseError, Indeterminate, Refused
@@ -43,6 +44,7 @@ from pytest_harehearse.rehearsal.patching.facade import Conduct, Patching, resta
 from pytest_harehearse.rehearsal.patching.progress import Progress, read
 from pytest_harehearse.rehearsal.patching.soak import hurting
 from pytest_harehearse.rehearsal.patching.stepping import Ask
+from pytest_harehearse.rehearsal.phase import Turn, wait
 from pytest_harehearse.rehearsal.recorder import Recorder
 from pytest_harehearse.rehearsal.recording import collect
 from pytest_harehearse.rehearsal.role_watch import RoleWatch
@@ -274,6 +276,8 @@ class Session:
         limits: Mapping[str, float],
         source: str,
         scenario: str = "",
+        turn: Turn | None = None,
+        seed: str = "",
     ) -> Rehearsal:
         """Begin a rehearsal on a healthy cluster; it lasts until :meth:`end`.
 
@@ -324,7 +328,7 @@ class Session:
             RehearsalStarted(
                 rehearsal=recorder.rehearsal, nodeid=nodeid, title=title, cluster=cluster.id, limits=dict(limits),
                 source=source, kind=cluster.kind, change=arming.change if arming else "",
-                armed_by=arming.by if arming else "",
+                armed_by=arming.by if arming else "", **_repeat(turn, seed, nodeid),
             )
         )  # fmt: skip
         cluster.attend(recorder, striker, guard)
@@ -471,6 +475,13 @@ class Session:
             for cluster, holder in self._leases.items()
             for text in holder.give_back()
         ]
+
+
+def _repeat(turn: Turn | None, seed: str, nodeid: str) -> dict[str, Any]:
+    """Return what an event tells of a repeat; nothing: it is none."""
+    if turn is None or not turn.number:
+        return {}
+    return {"repeat": turn.number, "repeats": turn.of, "phase": wait(seed, nodeid), "seed": seed}
 
 
 def worse(outcome: str) -> str:

@@ -37,9 +37,9 @@ class Beside:
     #: Why something is missing here.
     problems: tuple[str, ...] = ()
 
-    def of(self, cluster: str, nodeid: str) -> Series | None:
+    def of(self, cluster: str, nodeid: str, repeat: int = 0, repeats: int = 0) -> Series | None:
         """Return the rehearsals of a test on a cluster; None: the history has none."""
-        return self.series.get((cluster, scenario(nodeid, cluster)))
+        return self.series.get((cluster, scenario(nodeid, cluster, repeat, repeats)))
 
 
 def gather(summary: RunSummary, inventory: Inventory, store: Path) -> Beside:

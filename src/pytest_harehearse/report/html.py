@@ -18,6 +18,7 @@ from pytest_harehearse.report import (
     gate,
     history,
     patch_day,
+    repeats,
     seconds,
     strip,
     svg,
@@ -125,7 +126,7 @@ def _histories(summary: RunSummary, anchors: list[str], beside: Beside) -> dict[
 
     found: dict[str, tuple[str, Series]] = {}
     for anchor, rehearsal in zip(anchors, summary.rehearsals, strict=True):
-        series = beside.of(rehearsal.cluster, rehearsal.nodeid)
+        series = beside.of(rehearsal.cluster, rehearsal.nodeid, rehearsal.repeat, rehearsal.repeats)
         if series is not None and len(series.rehearsals) > 1:
             limit = wording.interruption_limit(rehearsal)
             drawing = stems(series, limit.limit if limit else None, anchor)
@@ -147,6 +148,8 @@ def render(summary: RunSummary, beside: Beside | None = None) -> str:
         "run": summary,
         "sections": list(zip(anchors, summary.rehearsals, strict=True)),
         "pairs": patch_day.side_by_side(summary),
+        "repeated": repeats.lines(summary),
+        "repeated_title": repeats.TITLE.capitalize(),
         "beside": beside,
         "histories": _histories(summary, anchors, beside),
         "h": history,

@@ -10,7 +10,7 @@ from typing import Final
 from pytest_harehearse.history.patch_day import PatchDaySummary
 from pytest_harehearse.history.phases import Attribution
 from pytest_harehearse.history.summary import FaultSummary, RehearsalSummary, RunSummary, ServiceSummary, Verdict
-from pytest_harehearse.report import course, faults, patch_day, seconds, wording
+from pytest_harehearse.report import course, faults, patch_day, repeats, seconds, wording
 from pytest_harehearse.report.md import block, table, text
 from pytest_harehearse.units import show
 
@@ -143,6 +143,11 @@ def _pairs(summary: RunSummary) -> list[str]:
     return ["", "## The same patch, standby first and in place", *table(head, rows, (2, 3))] if rows else []
 
 
+def _repeats(summary: RunSummary) -> list[str]:
+    found = [f"- {text(what)}: {text(told)}" for what, told in repeats.lines(summary)]
+    return ["", f"## {repeats.TITLE.capitalize()}", "", *found] if found else []
+
+
 def _rehearsal(rehearsal: RehearsalSummary) -> list[str]:
     where = f"{text(rehearsal.cluster)} ({_kind(rehearsal.kind)}) · {text(rehearsal.name)}"
     lines = ["", f"## {_verdict(rehearsal.verdict)}: {text(rehearsal.title)}", "", where]
@@ -226,6 +231,7 @@ def render(summary: RunSummary) -> str:
     lines += [f"\n> ? Not all of the run could be read: {text(problem)}" for problem in summary.problems]
     lines += _overview(summary)
     lines += _pairs(summary)
+    lines += _repeats(summary)
     for rehearsal in summary.rehearsals:
         lines += _rehearsal(rehearsal)
     lines += _footer(summary)

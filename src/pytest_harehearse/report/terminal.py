@@ -11,7 +11,7 @@ from typing import Final
 
 from pytest_harehearse.history.patch_day import PatchDaySummary
 from pytest_harehearse.history.summary import FaultSummary, RehearsalSummary, RunSummary, ServiceSummary, Verdict
-from pytest_harehearse.report import course, faults, patch_day, seconds, wording
+from pytest_harehearse.report import course, faults, patch_day, repeats, seconds, wording
 
 Line = tuple[str, dict[str, bool]]
 
@@ -192,6 +192,16 @@ def _pairs(screen: _Screen, summary: RunSummary) -> None:
         screen.wrapped(text, 2)
 
 
+def _repeats(screen: _Screen, summary: RunSummary) -> None:
+    """Say what repeats came to."""
+    found = repeats.lines(summary)
+    if found:
+        screen.add("")
+        screen.add(screen.say(repeats.TITLE), bold=True)
+    for what, text in found:
+        screen.wrapped(f"{what}: {text}", 2)
+
+
 def _seen(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> None:
     """Say what is worth knowing of a rehearsal whatever its verdict."""
     for day in rehearsal.patch_days:
@@ -275,6 +285,7 @@ def lines(
         if not rehearsals:
             screen.add("  no rehearsal ran on it")
     _pairs(screen, summary)
+    _repeats(screen, summary)
     screen.add("")
     screen.add(f"again    {screen.say(summary.again)}")
     screen.add(f"report   {screen.say(report_path)}")

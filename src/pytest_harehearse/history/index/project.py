@@ -13,6 +13,7 @@ from pytest_harehearse.clock import Anchor
 from pytest_harehearse.history.index.codec import digest, parse_instant
 from pytest_harehearse.history.index.measured import Measured, PatchMeasured, ServiceMeasured
 from pytest_harehearse.history.summary import SCHEMA
+from pytest_harehearse.rehearsal.phase import Turn
 
 #: As ``managers.pacemaker_records`` words a fencing that ended well.
 _FENCED: Final = re.compile(r"\b(?:reboot|off) of (\S+) by ")
@@ -63,8 +64,10 @@ def project(run: Mapping[str, Any]) -> Indexed:
         raise ValueError(f"its run.json lacks what a run has: {error!r}") from error
 
 
-def scenario(nodeid: str, cluster: str) -> str:
-    """Return a node id without the cluster's id, so that it is the same on every cluster."""
+def scenario(nodeid: str, cluster: str, repeat: int = 0, repeats: int = 0) -> str:
+    """Return a node id without the cluster's id and the repeat's, so that it is the same on every cluster and each time."""
+    if repeat:
+        cluster = Turn(cluster, repeat, repeats).shown
     name, bracket, rest = nodeid.rpartition("[")
     if not bracket or not rest.endswith("]"):
         return nodeid
@@ -80,7 +83,7 @@ def _measured(run: Mapping[str, Any], one: Mapping[str, Any], anchor: Anchor, ke
         run=run["run"],
         rehearsal=one["id"],
         nodeid=one["nodeid"],
-        scenario=scenario(one["nodeid"], one["cluster"]),
+        scenario=scenario(one["nodeid"], one["cluster"], one.get("repeat", 0), one.get("repeats", 0)),
         cluster=one["cluster"],
         kind=one["kind"],
         at=anchor.at(one["start"]),
