@@ -168,7 +168,9 @@ def body(item: pytest.Item, controller: Controller) -> Iterator[None]:
         with controller.session.body():
             if turn(item).number and controller.session.current is not None:
                 seconds = wait(controller.seed, _nodeid(item))
-                controller.session.current.note(f"random phase: begun {seconds:.2f} s after the cluster was found whole")
+                controller.session.current.note(
+                    f"random phase: begun {seconds:.2f} s after the cluster was found whole"
+                )
                 time.sleep(seconds)
             yield
     except StopCondition as error:

@@ -72,7 +72,10 @@ REPEAT: Final = Option(
     "Rehearse N times, each at a random phase of the cluster's timers: how long users wait depends on it",
 )
 SEED: Final = Option(
-    "seed", "value", "SEED", "What chance is drawn from; the same again with the same. Default: the ISO week, as 2026w48"
+    "seed",
+    "value",
+    "SEED",
+    "What chance is drawn from; the same again with the same. Default: the ISO week, as 2026w48",
 )
 
 PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB, ARM, CHANGE, STEP, YES_UNTIL, RESUME, REPEAT, SEED)

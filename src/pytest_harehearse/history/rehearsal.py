@@ -83,7 +83,9 @@ def build_rehearsal(
         actions=_spans(mine),
         roles=_roles(mine, end),
         notes=tuple(x.text for x in mine if isinstance(x, e.Noted)),
-        again=shlex.join(["pytest", started.nodeid, "--harehearse-cluster", started.cluster, *_turn(started), *options]),
+        again=shlex.join(
+            ["pytest", started.nodeid, "--harehearse-cluster", started.cluster, *_turn(started), *options]
+        ),
         dual=dual,
         skipped={name: why for x in mine if isinstance(x, e.MeterStarted) for name, why in x.skipped.items()},
         phases=attributions(mine, [Felt(s.name, s.outages, s.ended) for s in services if s.valid], end),

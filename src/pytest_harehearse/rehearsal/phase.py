@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from pytest_harehearse.errors import ConfigError
 
@@ -24,7 +24,7 @@ class Turn(str):
     number: int
     of: int
 
-    def __new__(cls, cluster: str, number: int = 0, of: int = 0) -> Turn:
+    def __new__(cls, cluster: str, number: int = 0, of: int = 0) -> Self:
         """Return the turn; ``number`` counts from 1, 0: not repeated."""
         made = super().__new__(cls, cluster)
         made.number, made.of = number, of

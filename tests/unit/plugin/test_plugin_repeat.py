@@ -33,7 +33,10 @@ def test_each_is_done_so_often_and_they_are_one_scenario(static, summary):
         scenarios = {one.scenario.rpartition("::")[2] for one in history.rehearsals(cluster="lab/web")}
     assert scenarios == {"test_failover_switchover"}
     result.stdout.fnmatch_lines(
-        ["repeated, each at a random phase of the cluster's timers", "  lab/web test_failover_switchover: 3 of 3 passed; door: *"]
+        [
+            "repeated, each at a random phase of the cluster's timers",
+            "  lab/web test_failover_switchover: 3 of 3 passed; door: *",
+        ]
     )
 
 
@@ -56,9 +59,7 @@ def test_a_wrong_number_is_refused(static, number):
     static.makepyfile(TEST)
     result = static.runpytest(f"--harehearse-repeat={number}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert result.stderr.str().strip() == (
-        f"ERROR: --harehearse-repeat {number}: write a whole number from 1 to 1000"
-    )
+    assert result.stderr.str().strip() == (f"ERROR: --harehearse-repeat {number}: write a whole number from 1 to 1000")
     assert not (static.path / ".harehearse").exists()
 
 
@@ -66,4 +67,6 @@ def test_a_plan_shows_each(static):
     static.makepyfile(TEST)
     result = static.runpytest("--harehearse-repeat=2", "--harehearse-plan")
     result.assert_outcomes(skipped=2)
-    result.stdout.fnmatch_lines(["*test_failover_switchover[[]lab/web-1of2[]]", "*test_failover_switchover[[]lab/web-2of2[]]"])
+    result.stdout.fnmatch_lines(
+        ["*test_failover_switchover[[]lab/web-1of2[]]", "*test_failover_switchover[[]lab/web-2of2[]]"]
+    )
