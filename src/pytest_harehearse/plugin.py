@@ -101,7 +101,9 @@ def _controller(config: pytest.Config) -> Controller:
 def _identity(item: pytest.Item) -> str | None:
     """Return the cluster id of a rehearsal; None for every other test."""
     callspec = getattr(item, "callspec", None)
-    return callspec.params.get(fixtures.PARAMETER) if callspec is not None else None
+    found = callspec.params.get(fixtures.PARAMETER) if callspec is not None else None
+    # A text and nothing more: it goes through xdist, too.
+    return None if found is None else str(found)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,7 +18,7 @@ PERIOD_S: Final = 10.0
 MOST: Final = 1000
 
 
-class Turn(str):
+class Turn(str):  # noqa: SLOT000 - a text with two numbers beside it; there are few
     """The id of a cluster, and which of how many repeats on it; as a text it is the id alone."""
 
     number: int

@@ -248,3 +248,12 @@ def test_the_longest_cluster_is_begun_first(project):
     assert [cluster for cluster, _, _ in ran(project)] == ["lab/a", "lab/b", "lab/c"]
     project.runpytest_subprocess("-n1", "-k", "one").assert_outcomes(passed=3)
     assert [cluster for cluster, _, _ in ran(project)][3:] == ["lab/c", "lab/b", "lab/a"]
+
+
+def test_repeats_stay_on_the_worker_of_their_cluster(project, summary):
+    project.makeconftest(CONFTEST + "\nfrom pytest_harehearse.rehearsal import phase\nphase.PERIOD_S = 0.05\n")
+    project.runpytest_subprocess("-n2", "--harehearse-repeat=3", "-k", "one").assert_outcomes(passed=9)
+    for name in CLUSTERS:
+        assert len({worker for cluster, _, worker in ran(project) if cluster == f"lab/{name}"}) == 1
+        mine = [one for one in summary()["rehearsals"] if one["cluster"] == f"lab/{name}"]
+        assert [one["repeat"] for one in mine] == [1, 2, 3]
