@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pytest_harehearse.rehearsal.controller import Controller
 
 KEY: pytest.StashKey[Controller] = pytest.StashKey()
+#: The private parameter behind ``fault_plan``.
+PLAN_NUMBER = "_harehearse_plan_number"
 #: Of the process that conducts xdist's workers, once rehearsals are among its tests.
 CONDUCTOR: pytest.StashKey[Any] = pytest.StashKey()
 
@@ -62,6 +64,25 @@ def patching(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 
 def drift(cluster: Any, pytestconfig: pytest.Config) -> Any:  # noqa: ARG001 - opened first
     """What is not alike: ``assert not drift.between_nodes().forbidden``, ``drift.against("lab/web")``."""
     return _current(pytestconfig, "drift").drift
+
+
+@pytest.fixture
+def _harehearse_plan_number(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def fault_plan(cluster: Any, _harehearse_plan_number: int, request: pytest.FixtureRequest) -> Any:
+    """A fault plan by chance, for ``faults.play_through(fault_plan)``: drawn from --harehearse-seed, see the mark ``chance``."""
+    from pytest_harehearse.chance.drawn import chance, drawn
+
+    current, number = _current(request.config, "fault_plan"), _harehearse_plan_number
+    controller = request.config.stash[KEY]
+    wanted = chance((mark.args, mark.kwargs) for mark in request.node.iter_markers("chance"))
+    test = request.node.nodeid.partition("[")[0].rpartition("/")[2]
+    plan = drawn(controller.inventory.clusters[cluster.id], wanted, controller.seed, test, number)
+    current.note(f"fault plan {number} of {wanted.plans}, --harehearse-seed {controller.seed}: PLAN = {plan!r}")
+    return plan
 
 
 @pytest.fixture

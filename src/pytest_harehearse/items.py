@@ -57,6 +57,21 @@ def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller, *, l
     return list(problems)
 
 
+def plan_numbers(definition: pytest.Item) -> list[int]:
+    """Return the numbers of the fault plans that a test asks for by its mark.
+
+    Raises:
+        ConfigError: the mark says what cannot be meant.
+    """
+    from pytest_harehearse.chance.drawn import chance
+
+    try:
+        wanted = chance(_marks(definition, "chance"))
+    except ConfigError as error:
+        raise ConfigError(f"{_nodeid(definition)}: {error}") from None
+    return list(range(1, wanted.plans + 1))
+
+
 def no_turns() -> list[Turn]:
     """Return what a test is parametrised with while no cluster is known; it is never run."""
     from pytest_harehearse.rehearsal.phase import Turn

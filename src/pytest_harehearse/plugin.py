@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and the fixtures, and what conducts xdist's workers where tests are distributed."""
     config.addinivalue_line("markers", options.REHEARSAL)
     config.addinivalue_line("markers", options.NEEDS)
+    config.addinivalue_line("markers", options.CHANCE)
     config.pluginmanager.register(fixtures, "harehearse-fixtures")
     if not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no":
         from pytest_harehearse.distributed.hooks import Conducting
@@ -120,6 +121,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ids = ["no cluster"]
         turns = items.no_turns()
     metafunc.parametrize(fixtures.PARAMETER, turns, ids=ids, indirect=True, scope="session")
+    if fixtures.PLAN_NUMBER in metafunc.fixturenames:
+        try:
+            numbers = items.plan_numbers(metafunc.definition)
+        except ConfigError as error:
+            metafunc.config.stash[_PROBLEM] = error
+            numbers = [1]
+        ids = [f"plan{number}" for number in numbers]
+        metafunc.parametrize(fixtures.PLAN_NUMBER, numbers, ids=ids, indirect=True)
 
 
 @pytest.hookimpl(trylast=True)

@@ -142,20 +142,42 @@ class Faults:
         Raises:
             ConfigError: everything that is wrong with the plan; nothing was touched.
         """
+        with self._playing(read(plan, self._scene.nodes), seed):
+            yield
+
+    def play_through(self, plan: Iterable[Mapping[str, Any]], *, seed: int | None = None) -> None:
+        """Strike faults by a plan from its beginning to its end: return once each was struck, has lasted, and is undone.
+
+        Args:
+            plan: as :meth:`play` takes it; every table says ``for`` how long.
+            seed: as of :meth:`play`.
+
+        Raises:
+            ConfigError: everything that is wrong with the plan; nothing was touched.
+        """
         tables = read(plan, self._scene.nodes)
+        if endless := [one.what for one in tables if one.lasts is None]:
+            raise ConfigError(f'A plan that is played through has an end: say "for" how long of {", ".join(endless)}.')
+        with self._playing(tables, seed) as play:
+            if play is not None:
+                play.through()
+
+    @contextmanager
+    def _playing(self, tables: tuple[Planned, ...], seed: int | None) -> Iterator[Play | None]:
+        """Play tables during the block; None: they are only told."""
         for planned in tables:
             self._build(planned)
         if self._scene.planned:
             with self._told(tables):
-                yield
+                yield None
             return
         seed = secrets.randbits(32) if seed is None else seed
         drawn = draw(tables, seed)
         recorder = self._striker.recorder
         for one in drawn:
             recorder.note(f"fault plan, seed {seed}: {one}")
-        with Play(drawn, self._build, self._striker, recorder):
-            yield
+        with Play(drawn, self._build, self._striker, recorder) as play:
+            yield play
 
     def _build(self, planned: Planned) -> Fault:
         return self.build(planned.fault, *planned.nodes, **planned.options)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, Self
 
 from pytest_harehearse.clock import now
 from pytest_harehearse.errors import Indeterminate
@@ -66,7 +66,7 @@ class Play:
         self._patience = UNDO_S
         self._ending = ExitStack()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._ending.callback(self._watch())
         began = now()
         for number, (drawn, cue) in enumerate(zip(self._drawn, self._cues, strict=True), start=1):
@@ -81,6 +81,16 @@ class Play:
             )
             self._threads.append(thread)
             thread.start()
+        return self
+
+    def through(self) -> None:
+        """Wait until every table was played to its end, or could not have been for long; what went wrong is raised at the end."""
+        longest = max(drawn.plus + sum(one or 0.0 for one in drawn.lasts) + sum(drawn.off) for drawn in self._drawn)
+        until = now() + longest + self._patience
+        for thread in self._threads:
+            # In short steps: a stop condition or Ctrl-C is raised in this thread.
+            while thread.is_alive() and now() < until:
+                thread.join(timeout=0.2)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with self._changed:
