@@ -99,7 +99,7 @@ class RehearsalStarted(Event):
     kind: str = ""
     change: str = ""
     armed_by: str = ""
-    #: Which of how many repeats, the seconds that were waited before it, and the seed they were drawn from; 0: not repeated.
+    #: Which of how many repeats (0: not repeated), the seconds that were waited before it, and what chance was drawn from.
     repeat: int = 0
     repeats: int = 0
     phase: float = 0.0

@@ -57,6 +57,31 @@ def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller, *, l
     return list(problems)
 
 
+def replay(controller: Controller) -> None:
+    """Take seed and repeats of the run that is replayed, once; without one nothing is done.
+
+    Raises:
+        ConfigError: there is no such run, it cannot be read, or it has no seed.
+    """
+    wanted = controller.choice.replay
+    if wanted is None or controller.replayed is not None:
+        return
+    from pytest_harehearse.events import RehearsalStarted, read_run
+    from pytest_harehearse.history import rundir
+
+    directory = rundir.find(controller.store, wanted)
+    try:
+        begun = [event for event in read_run(directory) if isinstance(event, RehearsalStarted) and event.seed]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The run in {directory} cannot be replayed: {error}") from error
+    if not begun:
+        raise ConfigError(
+            f"The run in {directory} has no seed, so nothing of it was drawn by chance, or an older version made it. Run its "
+            "tests without --harehearse-replay."
+        )
+    controller.replayed = begun[0].seed, max(begun[0].repeats, 1)
+
+
 def plan_numbers(definition: pytest.Item) -> list[int]:
     """Return the numbers of the fault plans that a test asks for by its mark.
 

@@ -77,8 +77,26 @@ SEED: Final = Option(
     "SEED",
     "What chance is drawn from; the same again with the same. Default: the ISO week, as 2026w48",
 )
+REPLAY: Final = Option(
+    "replay", "value", "RUN", "Draw what this run drew (an id, a folder or latest): its seed, and as many repeats"
+)
 
-PYTEST: Final = (CONFIG, ENV, CLUSTER, STORE, PLAN, KEEP_LAB, ARM, CHANGE, STEP, YES_UNTIL, RESUME, REPEAT, SEED)
+PYTEST: Final = (
+    CONFIG,
+    ENV,
+    CLUSTER,
+    STORE,
+    PLAN,
+    KEEP_LAB,
+    ARM,
+    CHANGE,
+    STEP,
+    YES_UNTIL,
+    RESUME,
+    REPEAT,
+    SEED,
+    REPLAY,
+)
 
 #: The marks, as ``pytest --markers`` shows them.
 REHEARSAL: Final = (

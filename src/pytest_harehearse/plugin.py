@@ -92,6 +92,7 @@ def _controller(config: pytest.Config) -> Controller:
             resume=config.getoption(options.RESUME.dest),
             repeat=config.getoption(options.REPEAT.dest),
             seed=config.getoption(options.SEED.dest),
+            replay=config.getoption(options.REPLAY.dest),
             part=part,
         )
         reporter = config.pluginmanager.get_plugin("terminalreporter")
@@ -113,7 +114,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if fixtures.PARAMETER not in metafunc.fixturenames:
         return
     try:
-        turns = _controller(metafunc.config).turns()
+        controller = _controller(metafunc.config)
+        items.replay(controller)
+        turns = controller.turns()
         ids = [turn.shown for turn in turns]
     except ConfigError as error:
         # Said once, after collection, and only if a rehearsal is still selected then.

@@ -56,6 +56,8 @@ class Choice:
     #: How often each rehearsal is done, as it was typed, and what chance is drawn from; None: once, the week.
     repeat: str | None = None
     seed: str | None = None
+    #: A run whose seed and repeats are taken.
+    replay: str | None = None
     #: In a worker of xdist.
     part: Part | None = None
 
@@ -110,6 +112,8 @@ class Controller:
     terminal: Terminal | None = None
     #: The folder of the run that is gone on with.
     resume: Path | None = None
+    #: Seed and repeats of the run that is replayed.
+    replayed: tuple[str, int] | None = None
     #: The node that serves in a plan; empty: the first.
     first: str = ""
     plans: list[tuple[str, str, Plan]] = field(default_factory=list)
@@ -165,12 +169,14 @@ class Controller:
             ConfigError: as :meth:`selected`; or the number of repeats is none.
         """
         repeats = times(self.choice.repeat)
+        if self.replayed is not None and self.choice.repeat is None:
+            repeats = self.replayed[1]
         return turns([described.id for described in self.selected()], repeats)
 
     @property
     def seed(self) -> str:
         """What chance is drawn from."""
-        return self.choice.seed or week()
+        return self.choice.seed or (self.replayed[0] if self.replayed is not None else week())
 
     def planned_only(self, identity: str) -> str | None:
         """Return why rehearsals on a cluster are only planned in this run; None when they are real."""

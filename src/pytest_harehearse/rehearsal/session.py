@@ -478,9 +478,9 @@ class Session:
 
 
 def _repeat(turn: Turn | None, seed: str, nodeid: str) -> dict[str, Any]:
-    """Return what an event tells of a repeat; nothing: it is none."""
+    """Return what an event tells of chance: the seed, and which repeat it is."""
     if turn is None or not turn.number:
-        return {}
+        return {"seed": seed}
     return {"repeat": turn.number, "repeats": turn.of, "phase": wait(seed, nodeid), "seed": seed}
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """--harehearse-repeat: each rehearsal N times, each at a random phase, one scenario in the history."""
 
+import re
+
 import pytest
 
 from pytest_harehearse.history.index.history import History
@@ -70,3 +72,30 @@ def test_a_plan_shows_each(static):
     result.stdout.fnmatch_lines(
         ["*test_failover_switchover[[]lab/web-1of2[]]", "*test_failover_switchover[[]lab/web-2of2[]]"]
     )
+
+
+def phases(summary, number=0):
+    return [one["notes"][0] for one in summary(number)["rehearsals"]]
+
+
+def test_a_run_is_replayed(static, summary):
+    static.makepyfile(TEST)
+    static.runpytest("--harehearse-repeat=2", "--harehearse-seed=s1").assert_outcomes(passed=2)
+    static.runpytest("--harehearse-replay=latest").assert_outcomes(passed=2)
+    static.runpytest("--harehearse-repeat=2", "--harehearse-seed=s2").assert_outcomes(passed=2)
+    assert phases(summary, 0) == phases(summary, 1)
+    assert phases(summary, 0) != phases(summary, 2)
+
+
+def test_a_run_that_is_not_there_or_has_no_seed_is_not_replayed(static):
+    static.makepyfile(TEST)
+    result = static.runpytest("--harehearse-replay=r-2020w01-01")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().startswith("ERROR: ")
+    static.runpytest("-k", "switchover").assert_outcomes(passed=1)
+    [run] = (static.path / ".harehearse" / "runs").iterdir()
+    events = run / "events.jsonl"
+    events.write_text(re.sub(r'"seed": "[^"]*"', '"seed": ""', events.read_text()))
+    result = static.runpytest(f"--harehearse-replay={run.name}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "has no seed, so nothing of it was drawn by chance, or an older version made it." in result.stderr.str()
