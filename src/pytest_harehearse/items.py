@@ -57,6 +57,15 @@ def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller, *, l
     return list(problems)
 
 
+def close_worker(config: Any, exitstatus: int) -> None:
+    """Give everything back in a worker of xdist, and tell who conducts it what went wrong; that one writes the report."""
+    from pytest_harehearse.fixtures import KEY
+
+    began = config.stash[KEY].began if KEY in config.stash else None
+    if began is not None:
+        config.workeroutput["harehearse_problems"] = began.close(exitstatus)
+
+
 def replay(controller: Controller) -> None:
     """Take seed and repeats of the run that is replayed, once; without one nothing is done.
 

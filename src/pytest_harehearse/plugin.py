@@ -288,7 +288,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         return (yield)
     finally:
         finished = None
-        if fixtures.CONDUCTOR in session.config.stash:
+        if hasattr(session.config, "workeroutput"):
+            items.close_worker(session.config, int(exitstatus))
+        elif fixtures.CONDUCTOR in session.config.stash:
             finished = session.config.stash[fixtures.CONDUCTOR].finish(int(exitstatus))
         elif fixtures.KEY in session.config.stash:
             from pytest_harehearse.report.session import finish

@@ -135,6 +135,12 @@ class Conducting:
         report.harehearse = {"cluster": one.cluster, "unknown": True}  # type: ignore[attr-defined]
         self._config.hook.pytest_runtest_logreport(report=report)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Take what a worker could not give back."""
+        if problems := getattr(node, "workeroutput", {}).get("harehearse_problems"):
+            self._conductor().problems.extend(problems)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Count what no worker ran; not after Ctrl-C and not after ``-x``, where pytest itself says that it stopped."""

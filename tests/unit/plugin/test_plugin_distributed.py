@@ -250,6 +250,26 @@ def test_the_longest_cluster_is_begun_first(project):
     assert [cluster for cluster, _, _ in ran(project)][3:] == ["lab/c", "lab/b", "lab/a"]
 
 
+def test_the_report_is_written_once_and_what_a_worker_could_not_give_back_is_told(project):
+    project.makeconftest(
+        CONFTEST
+        + """
+import os
+from pytest_harehearse.rehearsal.session import Session
+
+def pytest_harehearse_run_finished(summary, directory):
+    with open("finished.txt", "a") as file:
+        file.write(f"{os.environ.get('PYTEST_XDIST_WORKER')} {len(summary.rehearsals)}\\n")
+
+close = Session.close
+Session.close = lambda self, status: [*close(self, status), f"left by {os.environ['PYTEST_XDIST_WORKER']}"]
+"""
+    )
+    result = project.runpytest_subprocess("-n2", "-k", "one")
+    assert (project.path / "finished.txt").read_text() == "None 3\n"
+    result.stdout.fnmatch_lines_random(["left by gw0", "left by gw1"])
+
+
 def test_repeats_stay_on_the_worker_of_their_cluster(project, summary):
     project.makeconftest(CONFTEST + "\nfrom pytest_harehearse.rehearsal import phase\nphase.PERIOD_S = 0.05\n")
     project.runpytest_subprocess("-n2", "--harehearse-repeat=3", "-k", "one").assert_outcomes(passed=9)
