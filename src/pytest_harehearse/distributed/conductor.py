@@ -20,7 +20,8 @@ from pytest_harehearse.rehearsal.run import Run, start
 from pytest_harehearse.rehearsal.signals import Stops
 from pytest_harehearse.remote.redact import known_only
 from pytest_harehearse.report.live import Shown, header
-from pytest_harehearse.report.session import Finished, report
+from pytest_harehearse.report.session import Finished, write_reports
+from pytest_harehearse.report.wording import plural
 
 #: Modes that keep a file's ordinary tests together.
 _BY_FILE: Final = {"loadfile", "loadscope"}
@@ -51,6 +52,8 @@ class Conductor:
     _stops: Stops = field(default_factory=Stops)
     #: The test that a worker died in → that worker, and what it takes along.
     _lost: dict[str, tuple[str, Lost]] = field(default_factory=dict)
+    #: How many rehearsals that never were are on the stream.
+    _told: int = 0
     _stranded: list[NotRun] = field(default_factory=list)
 
     # -- what the scheduler asks -------------------------------------------------------------------------------------
@@ -106,8 +109,8 @@ class Conductor:
             self.run = start(controller.store, list(controller.choice.argv), clean, self.testrun)
         for line in header({name: controller.told(name) for name in clusters}, controller.store, plan=not real):
             self.say(line.removeprefix("harehearse: "))
-        working = _counted(min(workers, len(clusters)), "worker")
-        self.say(f"{_counted(len(clusters), 'cluster')} on {working}, the longest first")
+        working = plural(min(workers, len(clusters)), "worker")
+        self.say(f"{plural(len(clusters), 'cluster')} on {working}, the longest first")
 
     def lost(self, lost: Lost, worker: str) -> None:
         """Take note of what a worker that died leaves; told once xdist has told of its death."""
@@ -181,7 +184,8 @@ class Conductor:
     def _tell(self, run: Run, one: NotRun) -> None:
         """Write a rehearsal that never was, so that it is not missing."""
         cluster = self.controller.inventory.clusters[one.cluster]
-        identity = f"not-run-{sum(1 for _ in run.log.path.open())}"
+        self._told += 1
+        identity = f"not-run-{self._told}"
         run.log.write(
             RehearsalStarted(
                 rehearsal=identity, nodeid=one.nodeid, title=_test(one.nodeid), cluster=one.cluster, kind=cluster.kind
@@ -228,12 +232,7 @@ class Conductor:
         except OSError as error:
             problems.append(f"The end of the run could not be written to {run.directory}: {error.strerror}")
         finished = Finished(problems=problems)
-        try:
-            summary = report(run.directory, self.controller.inventory, problems)
-        except (OSError, ValueError) as error:
-            problems.append(f"The report of {run.id} could not be written: {error}")
-        else:
-            finished.written.append((summary, run.directory))
+        write_reports(run, self.controller.inventory, finished)
         return finished
 
     def _remove_labs(self) -> list[str]:
@@ -258,10 +257,6 @@ def _why(result: Recovery) -> str:
         return f"it is held by {result.held}"
     bad = [f"{finding.what}: {finding.detail}" for finding in result.findings if finding.done is not True]
     return "; ".join([*bad, *result.unknown][:3])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _test(nodeid: str) -> str:

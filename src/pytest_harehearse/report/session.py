@@ -11,6 +11,7 @@ from pytest_harehearse.history.build import build
 from pytest_harehearse.history.rundir import write_json
 from pytest_harehearse.history.summary import RunSummary
 from pytest_harehearse.inventory.model import Inventory
+from pytest_harehearse.rehearsal.run import Run
 from pytest_harehearse.rehearsal.session import Session
 from pytest_harehearse.report.beside import gather
 from pytest_harehearse.report.write import write
@@ -30,16 +31,19 @@ def finish(session: Session | None, exit_status: int) -> Finished:
     if session is None:
         return Finished()
     finished = Finished(problems=session.close(exit_status))
-    run = session.started
-    if run is None:
-        return finished
+    if session.started is not None:
+        write_reports(session.started, session.inventory, finished)
+    return finished
+
+
+def write_reports(run: Run, inventory: Inventory, finished: Finished) -> None:
+    """Write the reports of a run that is closed; what goes wrong is one of the problems."""
     try:
-        summary = report(run.directory, session.inventory, finished.problems)
+        summary = report(run.directory, inventory, finished.problems)
     except (OSError, ValueError) as error:
         finished.problems.append(f"The report of {run.id} could not be written: {error}")
     else:
         finished.written.append((summary, run.directory))
-    return finished
 
 
 def remember(directory: Path, store: Path, history: str | None) -> str | None:

@@ -250,7 +250,9 @@ def test_the_longest_cluster_is_begun_first(project):
     assert [cluster for cluster, _, _ in ran(project)][3:] == ["lab/c", "lab/b", "lab/a"]
 
 
-def test_the_report_is_written_once_and_what_a_worker_could_not_give_back_is_told(project):
+def test_the_report_is_written_once_and_what_a_worker_could_not_give_back_is_told(project, monkeypatch):
+    # The tests themselves may be run by a worker.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     project.makeconftest(
         CONFTEST
         + """
