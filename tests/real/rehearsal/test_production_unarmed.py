@@ -12,6 +12,7 @@ import pytest
 import read_only
 
 from pytest_harehearse import fixtures
+from pytest_harehearse.chance.drawn import Chance, drawn
 from pytest_harehearse.cli import main
 from pytest_harehearse.drift import areas
 from pytest_harehearse.errors import HarehearseError
@@ -85,6 +86,7 @@ FAULTS = {
     "build": None,
     "flap": "faults.flap('net_partition', cluster.standbys[0], times=1, on='100ms', off='100ms')",
     "play": "faults.play([{'fault': 'net_partition', 'node': 'web2', 'at': {'in': '0s'}, 'for': '100ms'}]).__enter__()",
+    "play_through": "faults.play_through(fault_plan)",
 }
 #: Only in a plan: a real one would run them.
 PLANNED_ONLY = {"run"}
@@ -235,7 +237,8 @@ def unarmed(site, channels, tmp_path):
     striker = Striker(described.id, "run-1", Journal(tmp_path / "store"), recorder, guard)
     guard.struck = striker.struck_now
     cluster.attend(recorder, striker, guard)
-    return {"cluster": cluster, "faults": Faults(scene_of(cluster, None), striker)}
+    faults = Faults(scene_of(cluster, None), striker)
+    return {"cluster": cluster, "faults": faults, "fault_plan": drawn(described, Chance(), "w48", "test_x", 1)}
 
 
 ACTING = {"cleanup", "drain", "fence", "maintenance", "set_aside", "switchover", "reboot", *CATALOGUE}
@@ -285,11 +288,11 @@ def fixture_names():
 def run(site):
     """Run a command in the project; whether a channel was opened is ``trapped``."""
     (site / "conftest.py").write_text(TRAP)
-    asked = "cluster, probes, faults, patching, rehearsal, drift"
+    asked = "cluster, probes, faults, fault_plan, patching, rehearsal, drift"
     assert set(asked.split(", ")) == set(fixture_names())
-    tests = [f"def test_{name}({asked}):\n    {call}\n" for name, call in calls().items()]
-    tests.append(f"def test_watch({asked}):\n    with probes.watch():\n        rehearsal.note('x')\n")
-    (site / "test_web.py").write_text("\n".join(tests))
+    tests = [f"@pytest.mark.chance(plans=1)\ndef test_{name}({asked}):\n    {call}\n" for name, call in calls().items()]
+    tests.append(f"@pytest.mark.chance(plans=1)\ndef test_watch({asked}):\n    with probes.watch():\n        rehearsal.note('x')\n")
+    (site / "test_web.py").write_text("import pytest\n\n" + "\n".join(tests))
     trapped = site / "trapped"
 
     def run(*words):
@@ -315,7 +318,7 @@ def test_no_run_opens_so_much_as_a_channel(run, site, words):
     assert not (site / ".harehearse").exists()
     assert done.stdout.count("cluster    production/web (PRODUCTION)") == count
     for name in CATALOGUE:
-        assert f"test_{name}[production/web]" in done.stdout
+        assert f"test_{name}[production/web-" in done.stdout
     if words == ["pytest"]:
         assert f"{count} skipped" in done.stdout
         assert "harehearse: clusters production/web (PRODUCTION, not armed: planned only)" in done.stdout
