@@ -291,7 +291,9 @@ def run(site):
     asked = "cluster, probes, faults, fault_plan, patching, rehearsal, drift"
     assert set(asked.split(", ")) == set(fixture_names())
     tests = [f"@pytest.mark.chance(plans=1)\ndef test_{name}({asked}):\n    {call}\n" for name, call in calls().items()]
-    tests.append(f"@pytest.mark.chance(plans=1)\ndef test_watch({asked}):\n    with probes.watch():\n        rehearsal.note('x')\n")
+    tests.append(
+        f"@pytest.mark.chance(plans=1)\ndef test_watch({asked}):\n    with probes.watch():\n        rehearsal.note('x')\n"
+    )
     (site / "test_web.py").write_text("import pytest\n\n" + "\n".join(tests))
     trapped = site / "trapped"
 
