@@ -102,5 +102,5 @@ PYTEST: Final = (
 REHEARSAL: Final = (
     "rehearsal(interruption=, lost_writes=, redundancy=, dual_active=): limits this rehearsal is judged by."
 )
-CHANCE: Final = "chance(plans=3, steps=4, faults=[...], quorum_lost=False): draw so many fault plans, each for a test of its own: fault_plan."
+CHANCE: Final = "chance(plans=3, steps=4, faults=[...], quorum_lost=False, targets=[...]): draw so many fault plans, each for a test of its own: fault_plan."
 NEEDS: Final = "needs(nodes=, manager=, fencing=, capability=): skip, with the reason, on a cluster without it."

@@ -12,11 +12,12 @@ from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.faults.catalogue import CATALOGUE
 from pytest_harehearse.inventory.model import Cluster
 from pytest_harehearse.rehearsal.abilities import capabilities
+from pytest_harehearse.rehearsal.targets import WORDS
 
 #: What is drawn from when the mark names no faults: those that every kernel has, and that need no more than a node.
 USUAL: Final = (
     "service_kill", "stack_kill", "stack_hang", "process_hang", "node_power_off", "node_freeze", "net_partition",
-    "net_isolate_from_clients",
+    "net_isolate_from_clients", "net_degrade", "cpu_pressure",
 )  # fmt: skip
 _MOST: Final = 100
 
@@ -30,6 +31,8 @@ class Chance:
     #: Empty: the usual ones that the cluster can take.
     faults: tuple[str, ...] = ()
     quorum_lost: bool = False
+    #: Nodes and target words; empty: every one.
+    targets: tuple[str, ...] = ()
 
 
 def chance(marks: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> Chance:
@@ -42,7 +45,7 @@ def chance(marks: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> Chance
     if found is None:
         return Chance()
     args, kwargs = found
-    known = ("plans", "steps", "faults", "quorum_lost")
+    known = ("plans", "steps", "faults", "quorum_lost", "targets")
     strange = [name for name in kwargs if name not in known]
     if args or strange:
         raise ConfigError(
@@ -55,7 +58,13 @@ def chance(marks: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> Chance
     faults = kwargs.get("faults", ())
     if isinstance(faults, str) or not all(fault in CATALOGUE for fault in faults):
         raise ConfigError(f"chance(faults={faults!r}): a list of faults is wanted, of {', '.join(CATALOGUE)}.")
-    return Chance(kwargs.get("plans", 3), kwargs.get("steps", 4), tuple(faults), bool(kwargs.get("quorum_lost", False)))
+    targets = kwargs.get("targets", ())
+    if not isinstance(targets, list | tuple) or not all(isinstance(one, str) for one in targets):
+        raise ConfigError(f"chance(targets={targets!r}): a list of nodes and of {', '.join(WORDS)} is wanted.")
+    return Chance(
+        kwargs.get("plans", 3), kwargs.get("steps", 4), tuple(faults), bool(kwargs.get("quorum_lost", False)),
+        tuple(targets),
+    )  # fmt: skip
 
 
 def drawn(cluster: Cluster, wanted: Chance, seed: str, test: str, number: int) -> Plan:
@@ -71,6 +80,7 @@ def drawn(cluster: Cluster, wanted: Chance, seed: str, test: str, number: int) -
             f"No fault plan can be drawn for {cluster.id}: of {', '.join(wanted.faults or USUAL)} it can take none."
         )
     strategy = fault_plans(
-        [node.name for node in cluster.nodes], faults, steps=wanted.steps, quorum_lost=wanted.quorum_lost
-    )
+        [node.name for node in cluster.nodes], faults, steps=wanted.steps, quorum_lost=wanted.quorum_lost,
+        targets=wanted.targets,
+    )  # fmt: skip
     return sample(strategy, f"{seed}\n{cluster.id}\n{test}", wanted.plans)[number - 1]

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_harehearse.chance.layout import Strike, laid_out
+from pytest_harehearse.chance.layout import Strike, laid_out, words
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.faults.catalogue import CATALOGUE
+from pytest_harehearse.rehearsal.targets import WORDS
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -29,8 +30,9 @@ LASTS_S: Final = 15
 
 
 def fault_plans(
-    nodes: Sequence[str], faults: Sequence[str], *, steps: int = 4, quorum_lost: bool = False
-) -> SearchStrategy[Plan]:
+    nodes: Sequence[str], faults: Sequence[str], *, steps: int = 4, quorum_lost: bool = False,
+    targets: Sequence[str] = (),
+) -> SearchStrategy[Plan]:  # fmt: skip
     """Return a Hypothesis strategy for fault plans, as ``faults.play`` takes them; they shrink to fewer and simpler strikes.
 
     Args:
@@ -38,9 +40,11 @@ def fault_plans(
         faults: by their names in the catalogue.
         steps: no more strikes than this.
         quorum_lost: the quorum may be lost, too; otherwise no more than a minority is lost at once, one of two nodes.
+        targets: nodes and target words to strike ("active", "minority"); empty: every node and every word. A word is drawn
+            only for faults with which it cannot lose more than may be lost.
 
     Raises:
-        ConfigError: a fault is not known, there is none or no node, or Hypothesis is not installed.
+        ConfigError: a fault or a target is not known, nothing can be drawn, or Hypothesis is not installed.
     """
     try:
         from hypothesis import strategies as st
@@ -52,9 +56,27 @@ def fault_plans(
         raise ConfigError(f"Fault plans by chance: {what}. Faults are {', '.join(CATALOGUE)}.")
     if steps < 1:
         raise ConfigError(f"Fault plans by chance: steps={steps} would strike nothing.")
+    wanted = tuple(targets) or (*nodes, *WORDS)
+    for one in wanted:
+        if one not in nodes and one not in WORDS:
+            raise ConfigError(
+                f"Fault plans by chance: there is no target {one!r}; there are {', '.join(nodes)}, and the words "
+                f"{', '.join(WORDS)}."
+            )
+    pairs = [
+        (fault, one)
+        for fault in faults
+        for one in wanted
+        if one in nodes or one in words(fault, len(nodes), quorum_lost=quorum_lost)
+    ]
+    if not pairs:
+        raise ConfigError(
+            f"Fault plans by chance: {', '.join(wanted)} would always lose more of {len(nodes)} nodes than may be lost, or means "
+            "none of them. Name others, or allow it: quorum_lost=True."
+        )
     strike = st.builds(
-        Strike, gap=st.integers(0, GAP_S), fault=st.sampled_from(list(faults)), node=st.sampled_from(list(nodes)),
-        lasts=st.integers(1, LASTS_S),
+        lambda gap, pair, lasts: Strike(gap, pair[0], pair[1], lasts),
+        gap=st.integers(0, GAP_S), pair=st.sampled_from(pairs), lasts=st.integers(1, LASTS_S),
     )  # fmt: skip
     return st.lists(strike, min_size=1, max_size=steps).map(
         partial(laid_out, nodes=tuple(nodes), quorum_lost=quorum_lost)

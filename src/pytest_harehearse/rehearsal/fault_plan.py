@@ -8,7 +8,8 @@ A plan is a list of tables::
 
 ``at`` is left out (at once), or ``{"in": "3s"}``, or ``{"after": …, "plus": …}``. After what: an action by its name as it
 begins ("switchover", "fence", "undo net_partition"), ``"fault NAME"`` once that was struck, ``"… ended"`` when the action
-ended, or a kind of event ("ClusterRecorded"). A duration ``"0..2s"`` is drawn between the two.
+ended, or a kind of event ("ClusterRecorded"). A duration ``"0..2s"`` is drawn between the two. ``node`` is a name, or a word of
+:mod:`~.targets` ("active", "minority"), which means nodes when it is struck.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import inspect
 import random
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.events import KINDS, ActionFinished, ActionStarted, ActionStep, Event
 from pytest_harehearse.faults.base import Expected
 from pytest_harehearse.faults.catalogue import CATALOGUE
+from pytest_harehearse.rehearsal.targets import WORDS, limitation
 from pytest_harehearse.units import DurationError, seconds, show
 
 _KEYS: Final = ("fault", "node", "peers", "options", "at", "for", "times", "off")
@@ -71,11 +73,17 @@ class Planned:
     lasts: Span | None = None
     times: int = 1
     off: Span = NOW
+    #: Which nodes is decided by it when they are struck; empty: those of ``nodes``.
+    word: str = ""
 
     @property
     def what(self) -> str:
         """What is struck where."""
-        return f"{self.fault} {', '.join(self.nodes)}".strip()
+        return f"{self.fault} {self.word or ', '.join(self.nodes)}".strip()
+
+    def on(self, node: str) -> Planned:
+        """Return the same on this node."""
+        return replace(self, nodes=(node,), word="")
 
     @property
     def when(self) -> str:
@@ -99,6 +107,12 @@ class Drawn:
     #: None: until the plan ends.
     lasts: tuple[float | None, ...]
     off: tuple[float, ...]
+    #: By which nodes are chosen for a word.
+    pick: int = 0
+
+    def lots(self, number: int) -> random.Random:
+        """Return what chooses the nodes of a word the first, second, … time."""
+        return random.Random(f"{self.pick} {number}")  # noqa: S311 - to be repeated, not to be secret
 
     def __str__(self) -> str:
         planned = self.planned
@@ -146,6 +160,8 @@ def draw(plan: Iterable[Planned], seed: int) -> tuple[Drawn, ...]:
             one.plus.draw(lots),
             tuple(None if one.lasts is None else one.lasts.draw(lots) for _ in range(one.times)),
             tuple(one.off.draw(lots) for _ in range(one.times - 1)),
+            # Only then: what a seed gives for plans without words stays the same.
+            lots.getrandbits(32) if one.word else 0,
         )
         for one in plan
     )
@@ -186,7 +202,7 @@ def _table(table: object, nodes: tuple[str, ...], problems: list[str]) -> Planne
             _strange("fault", fault, CATALOGUE) if fault is not None else 'it names no fault: "fault": "…".'
         )
         fault = None
-    chosen = _nodes(table, nodes, problems)
+    word, chosen = _nodes(table, nodes, problems)
     options = table.get("options", {})
     if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
         problems.append(f'"options" is a table, as in {{"direction": "in"}}, not {options!r}.')
@@ -204,22 +220,31 @@ def _table(table: object, nodes: tuple[str, ...], problems: list[str]) -> Planne
         problems.append('"times" needs "for" and "off": how long it lasts each time, and how long it does not.')
     if times == 1 and "off" in table:
         problems.append('"off" needs "times": how often it is struck.')
-    return Planned(fault or "", chosen, dict(options), after, plus, lasts, times, off)
+    return Planned(fault or "", () if word else chosen, dict(options), after, plus, lasts, times, off, word)
 
 
-def _nodes(table: Mapping[Any, Any], nodes: tuple[str, ...], problems: list[str]) -> tuple[str, ...]:
+def _nodes(table: Mapping[Any, Any], nodes: tuple[str, ...], problems: list[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the target word, if it is one, and what the fault is given as nodes."""
     peers = table.get("peers", [])
     if isinstance(peers, str) or not isinstance(peers, Iterable):
         problems.append(f'"peers" is a list of nodes, not {peers!r}.')
         peers = []
     # A node of the cluster fixture stands for its name.
     chosen = tuple(str(one) for one in ([table["node"]] if "node" in table else []) + list(peers))
-    problems += [
-        f"there is no node {one!r}; there are {', '.join(nodes)}." for one in dict.fromkeys(chosen) if one not in nodes
-    ]
+    word = chosen[0] if "node" in table and chosen[0] in WORDS and chosen[0] not in nodes else ""
+    for one in dict.fromkeys(chosen[1:] if word else chosen):
+        if one in nodes:
+            continue
+        close = difflib.get_close_matches(one, WORDS, 1)
+        hint = f" Did you mean the word {close[0]!r}?" if close else ""
+        problems.append(f"there is no node {one!r}; there are {', '.join(nodes)}.{hint}")
     if peers and "node" not in table:
         problems.append('"peers" needs "node": who is cut off from them.')
-    return chosen
+    if word and (reason := limitation(word, len(nodes))) is not None:
+        problems.append(f'"node": {reason}.')
+    if word and peers:
+        problems.append(f'"peers" needs a node by its name: {word!r} could be one of them.')
+    return word, chosen
 
 
 def _fits(fault: str, nodes: tuple[str, ...], options: Mapping[str, Any], problems: list[str]) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import difflib
 import functools
+import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, cast
 
 from pytest_harehearse.errors import ConfigError, Unsupported
 from pytest_harehearse.faults.base import Expected, Fault, Scene
 from pytest_harehearse.faults.catalogue import CATALOGUE, Kind
+from pytest_harehearse.managers.base import Manager
 from pytest_harehearse.rehearsal.fault_plan import Planned, draw, read
 from pytest_harehearse.rehearsal.playing import Play
 from pytest_harehearse.rehearsal.striking import Striker
+from pytest_harehearse.rehearsal.targets import Aim, meant
+from pytest_harehearse.safety.arming import PRODUCTION
 from pytest_harehearse.units import seconds
 
 
@@ -47,6 +51,8 @@ class Faults:
     def __init__(self, scene: Scene, striker: Striker) -> None:
         self._scene = scene
         self._striker = striker
+        # What plans a strike has nothing struck while a word is looked up.
+        self._aim = Aim(lambda: cast("Manager", scene.manager).state(), tuple if scene.planned else striker.struck_now)
 
     def __getattr__(self, name: str) -> Callable[..., AbstractContextManager[Fault]]:
         """Return a fault by its name."""
@@ -117,12 +123,16 @@ class Faults:
             else [{"fault": fault, "options": options, "times": times, "for": on, "off": off}],
             self._scene.nodes,
         )
+        self._checked((planned,))
         lasts, apart = seconds(on), seconds(off)
         if self._scene.planned:
             self._tell(planned)
             return
+        lots = random.Random(secrets.randbits(32))  # noqa: S311 - which of the nodes, no secret
         for number in range(times):
-            with self._striker.struck(self._build(planned)):
+            with self._aimed(planned, lots) as targets, ExitStack() as struck:
+                for one in targets:
+                    struck.enter_context(self._striker.struck(self._build(one)))
                 time.sleep(lasts)
             if number < times - 1:
                 time.sleep(apart)
@@ -130,6 +140,8 @@ class Faults:
     @contextmanager
     def play(self, plan: Iterable[Mapping[str, Any]], *, seed: int | None = None) -> Iterator[None]:
         """Strike faults by a plan while the block goes on; see :mod:`~.fault_plan` for how one is written.
+
+        A word as node ("active", "majority") means nodes of the cluster as it is when the fault is struck.
 
         What is still struck at the end of the block is undone there. What went wrong with a fault is raised then, and so is
         that something of the plan was not struck, for what it waited for did not happen.
@@ -165,8 +177,7 @@ class Faults:
     @contextmanager
     def _playing(self, tables: tuple[Planned, ...], seed: int | None) -> Iterator[Play | None]:
         """Play tables during the block; None: they are only told."""
-        for planned in tables:
-            self._build(planned)
+        self._checked(tables)
         if self._scene.planned:
             with self._told(tables):
                 yield None
@@ -176,8 +187,34 @@ class Faults:
         recorder = self._striker.recorder
         for one in drawn:
             recorder.note(f"fault plan, seed {seed}: {one}")
-        with Play(drawn, self._build, self._striker, recorder) as play:
+        with Play(drawn, self._build, self._striker, recorder, self._aim) as play:
             yield play
+
+    def _checked(self, tables: Iterable[Planned]) -> None:
+        """Build every fault once: what cannot be built is refused before anything is touched.
+
+        Raises:
+            Unsupported: one cannot be built, or a word would strike several nodes of a production.
+        """
+        cluster = self._scene.cluster
+        for planned in tables:
+            for one in [planned.on(node) for node in self._scene.nodes] if planned.word else [planned]:
+                self._build(one)
+            many = meant(planned.word, len(cluster.nodes))
+            if cluster.kind == PRODUCTION and many > 1:
+                raise Unsupported(
+                    f"{cluster.id} (PRODUCTION): {planned.what} would strike {many} nodes at once, and the guard weighs one at "
+                    "a time. Name one node, or rehearse this on a lab. Nothing was touched."
+                )
+
+    @contextmanager
+    def _aimed(self, planned: Planned, lots: random.Random | None) -> Iterator[tuple[Planned, ...]]:
+        """Return what is struck, node by node, where a word may stand for several."""
+        if not planned.word:
+            yield (planned,)
+            return
+        with self._aim.at(planned.word, planned.what, lots) as nodes:
+            yield tuple(planned.on(node) for node in nodes)
 
     def _build(self, planned: Planned) -> Fault:
         return self.build(planned.fault, *planned.nodes, **planned.options)
@@ -196,10 +233,11 @@ class Faults:
             self._tell(planned)
 
     def _tell(self, planned: Planned) -> None:
-        with self._striker.struck(
-            self._build(planned), action=f"fault {planned.fault} ({planned.when}, {planned.how_long})"
-        ):
-            pass
+        word = f"{planned.word}, " if planned.word else ""
+        action = f"fault {planned.fault} ({word}{planned.when}, {planned.how_long})"
+        with self._aimed(planned, None) as targets, ExitStack() as struck:
+            for one in targets:
+                struck.enter_context(self._striker.struck(self._build(one), action=action))
 
     @contextmanager
     def _struck(self, fault: Fault) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from pytest_harehearse.faults.base import Fault
 from pytest_harehearse.rehearsal.fault_plan import Drawn, Planned, Watched
 from pytest_harehearse.rehearsal.recorder import Recorder
 from pytest_harehearse.rehearsal.striking import Striker
+from pytest_harehearse.rehearsal.targets import Aim
 from pytest_harehearse.units import show
 
 #: An undo may wait for a node that has to come back; nobody waits longer for it than this and the fault's own timer.
@@ -46,11 +47,13 @@ class Play:
         build: makes the fault of a table, anew for each time.
         striker: strikes and undoes.
         recorder: its events are what tables wait for.
+        aim: finds the nodes of target words.
     """
 
     def __init__(
-        self, drawn: Sequence[Drawn], build: Callable[[Planned], Fault], striker: Striker, recorder: Recorder
+        self, drawn: Sequence[Drawn], build: Callable[[Planned], Fault], striker: Striker, recorder: Recorder, aim: Aim
     ) -> None:
+        self._aim = aim
         self._drawn = drawn
         self._build = build
         self._striker = striker
@@ -184,16 +187,46 @@ class Play:
                 "of what it would have done. Let the test go on for longer, or strike it earlier."
             )
         for number, lasts in enumerate(drawn.lasts):
-            fault = self._build(planned)
-            if fault.dead_man is not None:
-                self._patience = max(self._patience, UNDO_S + fault.dead_man)
-            with self._striker.struck(fault):
-                going = self._rest(lasts)
+            going = self._aimed(drawn, number, lasts) if planned.word else self._struck(planned, lasts)
             if number < len(drawn.off):
                 going = self._rest(drawn.off[number]) and going
                 if not going:
                     self._cut_short(planned, number + 1)
                     return
+
+    def _struck(self, planned: Planned, lasts: float | None) -> bool:
+        """Strike one node and undo it; return False when the plan was over before."""
+        fault = self._build(planned)
+        if fault.dead_man is not None:
+            self._patience = max(self._patience, UNDO_S + fault.dead_man)
+        with self._striker.struck(fault):
+            return self._rest(lasts)
+
+    def _aimed(self, drawn: Drawn, number: int, lasts: float | None) -> bool:
+        """Strike the nodes that a word means now, all at the same time."""
+        planned = drawn.planned
+        with self._aim.at(planned.word, planned.what, drawn.lots(number)) as nodes:
+            self._recorder.note(f"fault plan: {planned.what} means {', '.join(nodes)} now")
+            if len(nodes) == 1:
+                return self._struck(planned.on(nodes[0]), lasts)
+            mine = threading.current_thread().name
+            threads = [
+                threading.Thread(
+                    target=self._struck_beside, args=(planned.on(node), lasts), name=f"{mine}: {node}", daemon=True
+                )
+                for node in nodes
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return not self._over
+
+    def _struck_beside(self, planned: Planned, lasts: float | None) -> None:
+        try:
+            self._struck(planned, lasts)
+        except BaseException as error:  # noqa: BLE001 - raised when the plan ends, by the thread of the test
+            self._trouble.append(error)
 
     def _cut_short(self, planned: Planned, struck: int) -> None:
         raise Indeterminate(

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from pytest_harehearse.chance.layout import REJOIN_S, Strike, laid_out, majority, most_lost
+from pytest_harehearse.chance.layout import REJOIN_S, Strike, laid_out, majority, most_lost, words
 from pytest_harehearse.chance.plans import fault_plans, sample, smallest
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.faults.catalogue import CATALOGUE
 from pytest_harehearse.rehearsal.fault_plan import read
+from pytest_harehearse.rehearsal.targets import WORDS
 
 NODES = ["n1", "n2", "n3", "n4", "n5"]
 FAULTS = ["stack_kill", "node_freeze", "net_partition", "net_degrade", "service_kill", "cpu_pressure"]
@@ -29,7 +30,7 @@ def test_a_plan_is_one_and_keeps_the_quorum(count, data):
     nodes = NODES[:count]
     plan = data.draw(fault_plans(nodes, FAULTS, steps=12))
     assert len(read(plan, nodes)) == len(plan) <= 12
-    assert most_lost(plan) <= max(1, count - majority(count))
+    assert most_lost(plan, nodes) <= max(1, count - majority(count))
 
 
 @given(counts, st.data(), st.booleans())
@@ -38,17 +39,19 @@ def test_no_node_is_struck_while_it_is_lost_nor_twice_by_the_same(count, data, q
     assert [begin(table) for table in plan] == sorted(begin(table) for table in plan)
     for number, one in enumerate(plan):
         for other in plan[number + 1 :]:
-            if one["node"] == other["node"]:
+            if one["node"] == other["node"] or {one["node"], other["node"]} & set(WORDS):
                 lost = CATALOGUE[one["fault"]].loses
                 if lost or one["fault"] == other["fault"]:
+                    # A word may mean any node, so nothing that could meet it is struck beside it.
                     assert begin(other) >= end(one) + (REJOIN_S if lost else 0)
 
 
 def test_the_quorum_is_lost_only_when_that_is_asked_for():
     def lost(plan):
-        return most_lost(plan) == 2
+        return most_lost(plan, ["n1", "n2", "n3"]) == 2
 
-    plan = find(fault_plans(["n1", "n2", "n3"], ["stack_kill"], steps=4, quorum_lost=True), lost)
+    named = ["n1", "n2", "n3"]
+    plan = find(fault_plans(named, ["stack_kill"], steps=4, quorum_lost=True, targets=named), lost)
     assert plan == [
         {"fault": "stack_kill", "node": "n1", "at": {"in": "0s"}, "for": "1s"},
         {"fault": "stack_kill", "node": "n2", "at": {"in": "0s"}, "for": "1s"},
@@ -61,6 +64,51 @@ def test_what_would_take_the_quorum_is_put_off():
     assert found == [("n1", "0s"), ("n2", "35s"), ("n3", "35s")]
     found = [(table["node"], table["at"]["in"]) for table in laid_out(strikes, ["n1", "n2", "n3"], quorum_lost=True)]
     assert found == [("n1", "0s"), ("n2", "2s"), ("n3", "2s")]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "loses", "said"),
+    [
+        (1, True, ("one", "majority", "active", "all")),
+        (2, True, ("one", "active", "standby")),
+        (2, False, ("one", "majority", "active", "standby", "all")),
+        (3, True, ("one", "minority", "active", "standby")),
+        (3, False, WORDS),
+        (5, True, ("one", "minority", "active", "standby")),
+    ],
+)
+def test_a_word_is_drawn_when_what_it_means_may_be_lost(nodes, loses, said):
+    fault = "stack_kill" if loses else "net_degrade"
+    assert words(fault, nodes) == said
+    # Whoever asks for it, may lose all.
+    assert set(words("stack_kill", nodes, quorum_lost=True)) == set(words("net_degrade", nodes))
+
+
+def test_a_word_is_put_off_by_its_worst_case():
+    """It could mean the node that is lost, or together with it too many."""
+    strikes = [
+        Strike(0, "stack_kill", "n1", 5),
+        Strike(0, "node_freeze", "one", 5),
+        Strike(0, "net_degrade", "active", 5),
+    ]
+    found = [(table["node"], table["at"]["in"]) for table in laid_out(strikes, NODES)]
+    assert found == [("n1", "0s"), ("one", "35s"), ("active", "70s")]
+    beside = [Strike(0, "net_degrade", "active", 5), Strike(0, "cpu_pressure", "all", 5)]
+    assert [table["at"]["in"] for table in laid_out(beside, NODES)] == ["0s", "0s"]
+
+
+def test_a_majority_is_lost_only_when_that_is_asked_for():
+    def majorities(**asked):
+        plans = sample(fault_plans(NODES[:3], ["stack_kill"], steps=6, **asked), "s", 40)
+        return [table for plan in plans for table in plan if table["node"] in {"majority", "all"}]
+
+    assert majorities() == []
+    assert majorities(quorum_lost=True) != []
+
+
+def test_every_word_is_drawn():
+    plans = sample(fault_plans(NODES[:3], FAULTS, steps=6), "s", 60)
+    assert {table["node"] for plan in plans for table in plan} == {*NODES[:3], *WORDS}
 
 
 @pytest.mark.parametrize("seed", ["", "2026w48 lab/web", "ü\n"])
@@ -90,7 +138,7 @@ def broken(plan):
 
 
 def test_a_planted_bug_of_three_faults_is_found_and_shrunk_to_three_steps():
-    strategy = fault_plans(["n1", "n2", "n3"], FAULTS[:4], steps=12)
+    strategy = fault_plans(["n1", "n2", "n3"], FAULTS[:4], steps=12, targets=["n1", "n2", "n3"])
     plans = (plan for week in range(1, 400) for plan in sample(strategy, f"2026w{week}", 4))
     found = next(plan for plan in plans if broken(plan))
     assert len(found) > 3
@@ -124,6 +172,14 @@ def test_the_smallest_part_fails_and_none_of_its_parts_does(values, needed):
         ({"faults": []}, "no fault or no node to draw from"),
         ({"nodes": []}, "no fault or no node to draw from"),
         ({"steps": 0}, "steps=0 would strike nothing"),
+        (
+            {"targets": ["actve"]},
+            "there is no target 'actve'; there are n1, and the words one, minority, majority, active, ",
+        ),
+        (
+            {"targets": ["minority"]},
+            "minority would always lose more of 1 nodes than may be lost, or means none of them.",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(changes, said):

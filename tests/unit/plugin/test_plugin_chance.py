@@ -64,14 +64,56 @@ def test_a_plan_without_an_end_is_not_played_through(static, summary):
     assert summary()["rehearsals"][0]["faults"] == []
 
 
+WORDS = """
+import pytest
+
+@pytest.mark.chance(plans=1, steps=1, faults=["stack_kill"], targets=["standby"])
+def test_failover_chance(cluster, faults, fault_plan):
+    assert [table["node"] for table in fault_plan] == ["standby"]
+    faults.play_through([{"fault": "stack_kill", "node": "standby", "for": "100ms"}])
+    faults.play_through([{"fault": "stack_kill", "node": "active", "for": "100ms"}])
+    faults.flap("stack_kill", "active", times=2, on="10ms", off="10ms")
+"""
+
+
+def test_a_word_means_the_node_that_it_is_when_it_is_struck(static, summary):
+    static.makepyfile(WORDS)
+    static.runpytest().assert_outcomes(passed=1)
+    [one] = summary()["rehearsals"]
+    # In this lab the other node is active once the active one was struck.
+    assert [fault["target"] for fault in one["faults"]] == ["n2", "n1", "n2", "n1"]
+    assert [note.partition(": ")[2] for note in one["notes"] if "means" in note] == [
+        "stack_kill standby means n2 now", "stack_kill active means n1 now",
+    ]  # fmt: skip
+
+
+def test_a_planned_run_tells_the_word_with_what_it_means_in_the_model(static):
+    static.makepyfile(WORDS)
+    result = static.runpytest("--harehearse-plan")
+    result.stdout.fnmatch_lines(
+        [
+            "*action     fault stack_kill (standby, at once, for 100 ms) n2: *",
+            "*action     fault stack_kill (active, at once, for 100 ms) n1: *",
+            "*action     fault stack_kill (active, at once, for 10 ms, 2 times, 10 ms apart) *",
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
         ("plans=0", "chance(plans=0): a number from 1 to 100 is wanted."),
         ("steps=True", "chance(steps=True): a number from 1 to 100 is wanted."),
-        ("plan=3", "The mark chance takes keywords only (plans=, steps=, faults=, quorum_lost=), not 'plan'."),
-        ("3", "The mark chance takes keywords only (plans=, steps=, faults=, quorum_lost=), not 3."),
+        (
+            "plan=3",
+            "The mark chance takes keywords only (plans=, steps=, faults=, quorum_lost=, targets=), not 'plan'.",
+        ),
+        ("3", "The mark chance takes keywords only (plans=, steps=, faults=, quorum_lost=, targets=), not 3."),
         ('faults="stack_kill"', "chance(faults='stack_kill'): a list of faults is wanted, of service_kill, "),
+        (
+            'targets="active"',
+            "chance(targets='active'): a list of nodes and of one, minority, majority, active, standby, all is wanted.",
+        ),
     ],
 )
 def test_a_mark_that_cannot_be_meant_is_refused(static, said, why):

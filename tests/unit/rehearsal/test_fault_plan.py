@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.events import ActionFinished, ActionStarted, ActionStep, ClusterRecorded
 from pytest_harehearse.rehearsal.fault_plan import Span, Watched, draw, read
+from pytest_harehearse.rehearsal.targets import WORDS
 
 NODES = ("n1", "n2", "n3")
 
@@ -56,6 +57,50 @@ def test_a_fault_of_every_node_needs_none():
     """As the fault itself."""
     (one,) = read([{"fault": "fence_fail"}], NODES)
     assert (one.nodes, one.what) == ((), "fence_fail")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_instead_of_a_node(word):
+    """Is told as it is written; a node that is called so is meant by its name."""
+    (one,) = read([{"fault": "node_freeze", "node": word}], NODES)
+    assert (one.word, one.nodes, one.what) == (word, (), f"node_freeze {word}")
+    (one,) = read([{"fault": "node_freeze", "node": word}], (word, "n2"))
+    assert (one.word, one.nodes, one.what) == ("", (word,), f"node_freeze {word}")
+
+
+@pytest.mark.parametrize(
+    ("table", "nodes", "text"),
+    [
+        ({"node": "actve"}, NODES, "there is no node 'actve'; there are n1, n2, n3. Did you mean the word 'active'?"),
+        ({"node": "minority"}, ("n1", "n2"), "\"node\": a cluster of 2 has no minority; say 'one'."),
+        ({"node": "standby"}, ("n1",), "\"node\": a cluster of 1 has no standby; say 'active'."),
+        (
+            {"node": "active", "peers": ["n2"]},
+            NODES,
+            "\"peers\" needs a node by its name: 'active' could be one of them.",
+        ),
+        (
+            {"node": "n1", "peers": ["all"]},
+            NODES,
+            "there is no node 'all'; there are n1, n2, n3. Did you mean the word 'all'?",
+        ),
+    ],
+)
+def test_a_word_that_cannot_be_meant(table, nodes, text):
+    """Is refused before anything is touched."""
+    with pytest.raises(ConfigError) as caught:
+        read([{"fault": "net_partition", **table}], nodes)
+    assert list(caught.value.problems) == [f"fault plan, entry 1: {text}"]
+
+
+def test_words_do_not_change_what_a_seed_draws_for_the_others():
+    """Only a word takes a lot of its own."""
+    named = {"fault": "node_freeze", "node": "n1", "at": {"in": "1..9s"}, "for": "1..9s"}
+    alone = draw(read([named, named], NODES), 5)
+    assert [one.pick for one in alone] == [0, 0]
+    word = draw(read([named, {**named, "node": "one"}], NODES), 5)
+    assert [(one.plus, one.lasts) for one in word] == [(one.plus, one.lasts) for one in alone]
+    assert word[1].pick
 
 
 def test_everything_wrong_is_told_at_once():

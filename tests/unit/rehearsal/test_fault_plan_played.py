@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 
@@ -87,6 +88,17 @@ def game(described, manager, recorder, events, tmp_path, monkeypatch):
     assert not [one for one in threading.enumerate() if one.name.startswith("harehearse plan")]
 
 
+@pytest.fixture
+def striker_of(manager, recorder, tmp_path):
+    """``striker_of(described)`` returns the faults of a cluster that is described so."""
+
+    def made(described):
+        cluster = Cluster(described, manager)
+        return Faults(scene_of(cluster, None), Striker(cluster.id, "run-1", Journal(tmp_path), recorder))
+
+    return made
+
+
 def freeze(node="n1", **more):
     return {"fault": "node_freeze", "node": node, **more}
 
@@ -129,6 +141,78 @@ def test_one_fault_after_another(game):
     with game.faults.play([freeze("n2", at={"after": "fault node_freeze"}), freeze("n1", at={"in": "30ms"})]):
         game.until(lambda: len(game.done) == 2)
     assert game.what[:2] == [("strike", "n1"), ("strike", "n2")]
+
+
+@pytest.mark.parametrize(
+    ("word", "nodes"),
+    [("active", ["n1"]), ("standby", ["n2"]), ("all", ["n1", "n2"]), ("majority", ["n1", "n2"])],
+)
+def test_a_word_means_nodes_when_it_is_struck(game, word, nodes):
+    """Each with a strike of its own, together, and noted."""
+    game.faults.play_through([freeze(word, **{"for": "20ms"})])
+    assert sorted(game.what[: len(nodes)]) == [("strike", node) for node in nodes]
+    assert sorted(game.what[len(nodes) :]) == [("undo", node) for node in nodes]
+    notes = [e.text for e in game.events if type(e).__name__ == "Noted"]
+    assert notes[1:] == [f"fault plan: node_freeze {word} means {', '.join(nodes)} now"]
+    assert notes[0].endswith(f": node_freeze {word} 0.000 s after the beginning, for 0.020 s")
+
+
+def test_a_word_follows_the_cluster(game, manager, healthy_state):
+    """Each time it is struck, the cluster is asked anew."""
+    plan = [freeze("active", times=2, off="300ms", **{"for": "1ms"})]
+    with game.faults.play(plan):
+        game.until(lambda: len(game.done) == 2)
+        manager.script = [healthy_state("n2")]
+        game.until(lambda: len(game.done) == 4)
+    assert game.what == [("strike", "n1"), ("undo", "n1"), ("strike", "n2"), ("undo", "n2")]
+
+
+def test_the_same_seed_chooses_the_same_node(game):
+    """Of those that are there."""
+    for seed in (7, 7, 8, 9, 10, 11, 12):
+        game.faults.play_through([freeze("one", **{"for": "1ms"})], seed=seed)
+    struck = [node for what, node in game.what if what == "strike"]
+    assert struck[0] == struck[1]
+    assert set(struck) == {"n1", "n2"}
+
+
+def test_two_words_at_once_do_not_choose_the_same_node(game):
+    """Nor one that is lost."""
+    for seed in range(5):
+        del game.done[:]
+        game.faults.play_through([freeze("one", **{"for": "50ms"}), freeze("one", **{"for": "50ms"})], seed=seed)
+        assert sorted(game.what[:2]) == [("strike", "n1"), ("strike", "n2")]
+
+
+def test_a_word_that_means_nothing_now(game, manager, healthy_state):
+    """Strikes nothing, and the rehearsal is unknown."""
+    manager.script = [healthy_state(None)]
+    with pytest.raises(Indeterminate) as caught:
+        game.faults.play_through([freeze("active", **{"for": "1ms"})])
+    assert str(caught.value) == (
+        "The fault plan did not strike node_freeze active, for when it was to, no node was active: n1 replica running "
+        "timeline 1 lag 0 B; n2 replica running timeline 1 lag 0 B. So nothing is known of what it would have done."
+    )
+    assert game.done == []
+
+
+def test_what_goes_wrong_on_one_node_of_a_word(game):
+    """Is not lost, and the others are undone."""
+    game.wrong["n2"] = "it still runs"
+    with pytest.raises(Indeterminate, match=r"node_freeze on n2 did not take effect for certain: it still runs\."):
+        game.faults.play_through([freeze("all", **{"for": "10ms"})])
+    assert sorted(game.what) == [("strike", "n1"), ("strike", "n2"), ("undo", "n1"), ("undo", "n2")]
+
+
+def test_no_word_strikes_several_nodes_of_a_production(described, striker_of):
+    """The guard weighs one node at a time; nothing was touched."""
+    faults = striker_of(dataclasses.replace(described, kind="production"))
+    with pytest.raises(Unsupported) as caught, faults.play([freeze("all")]):
+        raise AssertionError
+    assert str(caught.value) == (
+        "lab/web (PRODUCTION): node_freeze all would strike 2 nodes at once, and the guard weighs one at a time. Name one "
+        "node, or rehearse this on a lab. Nothing was touched."
+    )
 
 
 def test_again_and_again(game):
