@@ -55,4 +55,8 @@ class NotMeasured(Indeterminate):
 
 
 class LimitExceeded(HarehearseError, AssertionError):
-    """A limit of the rehearsal was broken."""
+    """A limit of the rehearsal was broken; ``broken`` names which, and what else did not hold."""
+
+    def __init__(self, text: str, broken: Sequence[str] = ()) -> None:
+        self.broken = tuple(broken)
+        super().__init__(text)

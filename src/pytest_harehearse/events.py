@@ -104,6 +104,8 @@ class RehearsalStarted(Event):
     repeats: int = 0
     phase: float = 0.0
     seed: str = ""
+    #: The rehearsal whose failing fault plan it tries a part of; empty: it is one of its own.
+    shrinks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,32 @@ class RehearsalFinished(Event):
     rehearsal: str
     outcome: str
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShrinkStarted(Event):
+    """The fault plan of a rehearsal that failed is made smaller, by at most so many further runs."""
+
+    rehearsal: str
+    strikes: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShrinkFinished(Event):
+    """It was made smaller; ``why``: why the plan may not be the smallest, empty: it is.
+
+    ``test`` is the smallest plan that failed, as a test to be pasted. The numbers count further runs by what they came to.
+    """
+
+    rehearsal: str
+    strikes: int
+    alike: int = 0
+    otherwise: int = 0
+    passed: int = 0
+    unknown: int = 0
+    why: str = ""
+    test: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,7 +407,7 @@ class RehearsalStopped(Event):
 KINDS: Final[dict[str, type[Event]]] = {
     kind.__name__: kind
     for kind in (
-        RunStarted, RunFinished, WorkerStarted, WorkerFinished, ClusterOpened, RehearsalStarted, RehearsalFinished, GuardAsked, ActionStarted, ActionStep,
+        RunStarted, RunFinished, WorkerStarted, WorkerFinished, ClusterOpened, RehearsalStarted, RehearsalFinished, ShrinkStarted, ShrinkFinished, GuardAsked, ActionStarted, ActionStep,
         ActionFinished,
         WaitStarted, WaitFinished, RoleSeen, MeterStarted, MeterFinished, WritesAudited, CommandStarted,
         CommandFinished, ClockMeasured, ClusterRecorded, PlaybookFixed, FactsRead, StepStarted,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 KEY: pytest.StashKey[Controller] = pytest.StashKey()
 #: The private parameter behind ``fault_plan``.
 PLAN_NUMBER = "_harehearse_plan_number"
+#: The plan that a test was given, and of a further run of it the part that is tried, with the number of that run.
+DRAWN: pytest.StashKey[Any] = pytest.StashKey()
+PART: pytest.StashKey[tuple[Any, int]] = pytest.StashKey()
 #: Of the process that conducts xdist's workers, once rehearsals are among its tests.
 CONDUCTOR: pytest.StashKey[Any] = pytest.StashKey()
 
@@ -77,11 +80,16 @@ def fault_plan(cluster: Any, _harehearse_plan_number: int, request: pytest.Fixtu
     from pytest_harehearse.chance.drawn import chance, drawn
 
     current, number = _current(request.config, "fault_plan"), _harehearse_plan_number
+    if PART in request.node.stash:
+        plan, run = request.node.stash[PART]
+        current.note(f"a part of fault plan {number}, further run {run}: PLAN = {plan!r}")
+        return plan
     controller = request.config.stash[KEY]
     wanted = chance((mark.args, mark.kwargs) for mark in request.node.iter_markers("chance"))
     test = request.node.nodeid.partition("[")[0].rpartition("/")[2]
     plan = drawn(controller.inventory.clusters[cluster.id], wanted, controller.seed, test, number)
     current.note(f"fault plan {number} of {wanted.plans}, --harehearse-seed {controller.seed}: PLAN = {plan!r}")
+    request.node.stash[DRAWN] = plan
     return plan
 
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 import inspect
 import os
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,45 @@ _OURS: pytest.StashKey[BaseException] = pytest.StashKey()
 _STEPS: pytest.StashKey[Steps] = pytest.StashKey()
 _PASSED = ("passed", None)
 _NOT_BEGUN = ("unknown", "the test did not begin")
+#: Why the test failed, to tell whether it failed alike again; and its rehearsal's id.
+_CAUSE: pytest.StashKey[Cause] = pytest.StashKey()
+_REHEARSAL: pytest.StashKey[str] = pytest.StashKey()
+#: Of a further run of a test: which rehearsal's plan it tries a part of.
+SHRINKS: pytest.StashKey[str] = pytest.StashKey()
 PLANNED = "planned only, nothing was touched"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a test failed, as far as another run can fail alike: the kind of error, the test's line, the limits that broke."""
+
+    error: str
+    line: int
+    broken: frozenset[str]
+
+    def alike(self, other: Cause) -> bool:
+        """Return whether two failures are of the same sort."""
+        same = (self.error, self.line) == (other.error, other.line)
+        return same and (not self.broken or bool(self.broken & other.broken))
+
+
+def _cause(item: pytest.Item, error: BaseException) -> Cause:
+    lines = [
+        line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(item.path)
+    ]
+    return Cause(type(error).__name__, lines[-1] if lines else 0, frozenset(getattr(error, "broken", ())))
+
+
+def failure(item: pytest.Item) -> tuple[str, Cause] | None:
+    """Return the id of an item's rehearsal and why it failed; None: it did not, or that is not known."""
+    if item.stash.get(_OUTCOME, _NOT_BEGUN)[0] != "failed" or _REHEARSAL not in item.stash or _CAUSE not in item.stash:
+        return None
+    return item.stash[_REHEARSAL], item.stash[_CAUSE]
+
+
+def passed(item: pytest.Item) -> bool:
+    """Return whether an item's rehearsal passed."""
+    return item.stash.get(_OUTCOME, _NOT_BEGUN) == _PASSED
 
 
 def _marks(item: pytest.Item, name: str) -> list[tuple[tuple[Any, ...], Mapping[str, Any]]]:
@@ -41,6 +81,8 @@ def check(items: Sequence[tuple[pytest.Item, str]], controller: Controller, *, l
 
     clusters = list(dict.fromkeys(cluster for _, cluster in items))
     problems = dict.fromkeys([] if listed else controller.limitations(clusters))
+    if (why := controller.unshrinkable(clusters)) is not None:
+        problems[why] = None
     if controller.choice.resume and not problems:
         from pytest_harehearse.history import rundir
 
@@ -184,11 +226,16 @@ def begin(item: pytest.Item, identity: str, controller: Controller) -> None:
     try:
         controller.session.begin(
             cluster, nodeid=_nodeid(item), name=item.name, title=title, limits=limits, source=source,
-            scenario=_scenario(function), turn=turn(item), seed=controller.seed,
+            scenario=_scenario(function), turn=turn(item), seed=controller.seed, shrinks=item.stash.get(SHRINKS, ""),
         )  # fmt: skip
     except HarehearseError as error:
         _ours(item, error)
         raise
+    if controller.session.current is not None:
+        item.stash[_REHEARSAL] = controller.session.current.recorder.rehearsal
+    if SHRINKS in item.stash:
+        # What is handed over to others is the rehearsal that failed, not what made its plan smaller.
+        return
     if item.config.getoption("allure_report_dir", None) and controller.session.current is not None:
         from pytest_harehearse.report.allure import Steps
 
@@ -286,6 +333,7 @@ def keep_error(item: pytest.Item, error: BaseException) -> None:
     """Remember how the rehearsal went, until its fixtures are torn down too; the first trouble counts."""
     if item.stash.get(_OUTCOME, _NOT_BEGUN) in {_NOT_BEGUN, _PASSED}:
         item.stash[_OUTCOME] = _outcome(error)
+        item.stash[_CAUSE] = _cause(item, error)
 
 
 def keep(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
@@ -309,7 +357,7 @@ def end(item: pytest.Item, controller: Controller) -> None:
         if (steps := item.stash.get(_STEPS, None)) is not None:
             steps.close()
     run = session.started
-    if current is not None and run is not None:
+    if current is not None and run is not None and SHRINKS not in item.stash:
         _hand_over(item, run.directory, current.recorder.rehearsal)
 
 

@@ -80,6 +80,12 @@ SEED: Final = Option(
 REPLAY: Final = Option(
     "replay", "value", "RUN", "Draw what this run drew (an id, a folder or latest): its seed, and as many repeats"
 )
+SHRINK: Final = Option(
+    "shrink",
+    "value",
+    "N",
+    "Make a fault plan by chance that failed smaller, by at most N further runs of its test. Labs only",
+)
 
 PYTEST: Final = (
     CONFIG,
@@ -96,6 +102,7 @@ PYTEST: Final = (
     REPEAT,
     SEED,
     REPLAY,
+    SHRINK,
 )
 
 #: The marks, as ``pytest --markers`` shows them.

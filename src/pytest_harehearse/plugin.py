@@ -93,6 +93,7 @@ def _controller(config: pytest.Config) -> Controller:
             repeat=config.getoption(options.REPEAT.dest),
             seed=config.getoption(options.SEED.dest),
             replay=config.getoption(options.REPLAY.dest),
+            shrink=config.getoption(options.SHRINK.dest),
             part=part,
         )
         reporter = config.pluginmanager.get_plugin("terminalreporter")
@@ -170,6 +171,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse a wrong inventory, selection, store or mark before anything is touched."""
     problem = _problems(session)
     if problem is None:
+        if session.config.getoption(options.SHRINK.dest):
+            from pytest_harehearse.shrinking import Shrinking
+
+            # After every other plugin, so that it goes on where they have all ended.
+            session.config.pluginmanager.register(Shrinking(_controller, _identity), "harehearse-shrinking")
         return
     if hasattr(session.config, "workeroutput"):
         # A worker cannot end the run: it does nothing, and the controller says why.

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pytest_harehearse.chance.plans import Plan, fault_plans, sample
+from pytest_harehearse.chance.plans import fault_plans, sample
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.faults.catalogue import CATALOGUE
 from pytest_harehearse.inventory.model import Cluster
@@ -20,6 +21,14 @@ USUAL: Final = (
     "net_isolate_from_clients", "net_degrade", "cpu_pressure",
 )  # fmt: skip
 _MOST: Final = 100
+
+
+class DrawnPlan(list[dict[str, Any]]):
+    """A plan that carries the seed by which its target words choose nodes."""
+
+    def __init__(self, tables: Iterable[dict[str, Any]], seed: int) -> None:
+        super().__init__(tables)
+        self.seed = seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ def chance(marks: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> Chance
     )  # fmt: skip
 
 
-def drawn(cluster: Cluster, wanted: Chance, seed: str, test: str, number: int) -> Plan:
+def drawn(cluster: Cluster, wanted: Chance, seed: str, test: str, number: int) -> DrawnPlan:
     """Return the plan of this number (from 1): the same for the same seed, cluster and test.
 
     Raises:
@@ -83,4 +92,6 @@ def drawn(cluster: Cluster, wanted: Chance, seed: str, test: str, number: int) -
         [node.name for node in cluster.nodes], faults, steps=wanted.steps, quorum_lost=wanted.quorum_lost,
         targets=wanted.targets,
     )  # fmt: skip
-    return sample(strategy, f"{seed}\n{cluster.id}\n{test}", wanted.plans)[number - 1]
+    text = f"{seed}\n{cluster.id}\n{test}"
+    plan = sample(strategy, text, wanted.plans)[number - 1]
+    return DrawnPlan(plan, int.from_bytes(hashlib.sha256(f"{text}\n{number}".encode()).digest()[:4]))

@@ -44,7 +44,8 @@ def build(directory: Path, only: str | None = None) -> RunSummary:
     rehearsals = tuple(
         build_rehearsal(started, stream, directory, clusters.get(started.cluster), last, options, problems)
         for started in sorted((x for x in stream if isinstance(x, e.RehearsalStarted)), key=lambda x: x.t)
-        if only in {None, started.rehearsal} and not _skipped(started, stream)
+        # What tries a part of a plan is told with the rehearsal that failed, and is none of its own in any count.
+        if only in {None, started.rehearsal} and not started.shrinks and not _skipped(started, stream)
     )
     verdicts = [one.verdict for one in rehearsals] + ([] if ended else [Verdict.UNFINISHED])
     return RunSummary(

@@ -96,6 +96,27 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class ShrunkSummary:
+    """A failing fault plan that was made smaller: how many strikes it had and has, and what further runs came to."""
+
+    strikes: int
+    left: int
+    alike: int
+    otherwise: int
+    passed: int
+    unknown: int
+    #: Why it may not be the smallest; empty: leave out any one more strike, and it did not fail alike.
+    why: str
+    #: The smallest plan that was seen to fail, as a test to be pasted; empty: it is not known.
+    test: str
+
+    @property
+    def runs(self) -> int:
+        """How many further runs there were."""
+        return self.alike + self.otherwise + self.passed + self.unknown
+
+
+@dataclass(frozen=True, slots=True)
 class StepSummary:
     """Of a fault: armed, struck, proved, undone, verified, and when."""
 
@@ -194,6 +215,8 @@ class RehearsalSummary:
     #: Which of how many repeats, each at a random phase of the cluster's timers; 0: it was not repeated.
     repeat: int = 0
     repeats: int = 0
+    #: Of one that failed by a fault plan by chance, when that was asked for.
+    shrunk: ShrunkSummary | None = None
 
     @property
     def t0(self) -> float:

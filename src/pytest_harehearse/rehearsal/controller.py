@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pytest_harehearse.errors import ConfigError, HarehearseError
 from pytest_harehearse.events import RehearsalFinished, RehearsalStarted
@@ -31,6 +31,8 @@ from pytest_harehearse.rehearsal.session import Part, Session
 from pytest_harehearse.safety.arming import PRODUCTION, Arming, arm, planned_only
 from pytest_harehearse.safety.guard import unready
 
+#: Further runs that a plan may be made smaller by.
+MOST_SHRINKS: Final = 100
 Marks = Sequence[tuple[tuple[Any, ...], Mapping[str, Any]]]
 
 
@@ -58,6 +60,8 @@ class Choice:
     seed: str | None = None
     #: A run whose seed and repeats are taken.
     replay: str | None = None
+    #: By how many further runs a failing fault plan is made smaller, as it was typed; None: it is not.
+    shrink: str | None = None
     #: In a worker of xdist.
     part: Part | None = None
 
@@ -231,6 +235,28 @@ class Controller:
                 "--harehearse-step needs a terminal to ask at. Without one, name the last gate that may be passed: "
                 "--yes-until A; the run stops at the next, and --harehearse-resume goes on."
             )
+        return None
+
+    @property
+    def shrinks(self) -> int:
+        """By how many further runs a failing fault plan is made smaller; 0: it is not."""
+        return int(self.choice.shrink or 0)
+
+    def unshrinkable(self, clusters: Sequence[str]) -> str | None:
+        """Return why failing fault plans cannot be made smaller on these clusters; None: they can, or need not be."""
+        text = self.choice.shrink
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_SHRINKS):
+            return f"--harehearse-shrink {text}: write a whole number from 1 to {MOST_SHRINKS}"
+        for cluster in clusters:
+            described = self.inventory.clusters[cluster]
+            if described.kind == PRODUCTION:
+                twin = f"Do it on its twin, {described.twin}" if described.twin else "Do it on a lab"
+                return (
+                    f"--harehearse-shrink: {cluster} is PRODUCTION, armed or not. To make a failing plan smaller is to strike "
+                    f"what failed again and again, which is never done there. {twin}, or leave the option out."
+                )
         return None
 
     @property

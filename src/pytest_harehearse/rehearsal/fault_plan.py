@@ -107,8 +107,8 @@ class Drawn:
     #: None: until the plan ends.
     lasts: tuple[float | None, ...]
     off: tuple[float, ...]
-    #: By which nodes are chosen for a word.
-    pick: int = 0
+    #: By which nodes are chosen for a word: the same in a part of the plan.
+    pick: str = ""
 
     def lots(self, number: int) -> random.Random:
         """Return what chooses the nodes of a word the first, second, … time."""
@@ -160,8 +160,7 @@ def draw(plan: Iterable[Planned], seed: int) -> tuple[Drawn, ...]:
             one.plus.draw(lots),
             tuple(None if one.lasts is None else one.lasts.draw(lots) for _ in range(one.times)),
             tuple(one.off.draw(lots) for _ in range(one.times - 1)),
-            # Only then: what a seed gives for plans without words stays the same.
-            lots.getrandbits(32) if one.word else 0,
+            f"{seed} {one.what} {one.after} {one.plus} {one.lasts}",
         )
         for one in plan
     )

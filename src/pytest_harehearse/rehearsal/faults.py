@@ -148,13 +148,13 @@ class Faults:
 
         Args:
             plan: tables, as they come from Python, JSON or TOML.
-            seed: of what is drawn between two durations; default: a new one. It is noted in the report: with it the same
-                delays are drawn again.
+            seed: of what is drawn between two durations, and of the nodes that words choose; default: the plan's own (of
+                ``fault_plan``), else a new one. It is noted in the report: with it the same is drawn again.
 
         Raises:
             ConfigError: everything that is wrong with the plan; nothing was touched.
         """
-        with self._playing(read(plan, self._scene.nodes), seed):
+        with self._playing(read(plan, self._scene.nodes), _seed(plan, seed)):
             yield
 
     def play_through(self, plan: Iterable[Mapping[str, Any]], *, seed: int | None = None) -> None:
@@ -170,7 +170,7 @@ class Faults:
         tables = read(plan, self._scene.nodes)
         if endless := [one.what for one in tables if one.lasts is None]:
             raise ConfigError(f'A plan that is played through has an end: say "for" how long of {", ".join(endless)}.')
-        with self._playing(tables, seed) as play:
+        with self._playing(tables, _seed(plan, seed)) as play:
             if play is not None:
                 play.through()
 
@@ -249,3 +249,8 @@ class Faults:
         if str(node) not in nodes:
             raise Unsupported(f"{self._scene.cluster.id} has no node {str(node)!r}; its nodes are {', '.join(nodes)}.")
         return str(node)
+
+
+def _seed(plan: object, seed: int | None) -> int | None:
+    """Return the seed that was said; else the plan's own, which one by chance carries."""
+    return seed if seed is not None else getattr(plan, "seed", None)

@@ -153,7 +153,9 @@ def raise_for(found: tuple[LimitSummary, ...], others: Sequence[tuple[Verdict, s
         return
     verdict = worst([seen for seen, _ in bad])
     text = ";\n".join(one if isinstance(one, str) else describe(one) for _, one in bad)
-    raise LimitExceeded(text) if verdict is Verdict.FAILED else NotMeasured(text)
+    failed = [one for seen, one in bad if seen is Verdict.FAILED]
+    names = [one.partition(":")[0] if isinstance(one, str) else one.name for one in failed]
+    raise LimitExceeded(text, names) if verdict is Verdict.FAILED else NotMeasured(text)
 
 
 def describe(one: LimitSummary) -> str:

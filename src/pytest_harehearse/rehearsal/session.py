@@ -278,8 +278,11 @@ class Session:
         scenario: str = "",
         turn: Turn | None = None,
         seed: str = "",
+        shrinks: str = "",
     ) -> Rehearsal:
         """Begin a rehearsal on a healthy cluster; it lasts until :meth:`end`.
+
+        ``shrinks``: the rehearsal whose failing plan it tries a part of.
 
         Raises:
             NotSettled: the cluster was not healthy; nothing was started, and the rehearsal is recorded as unknown.
@@ -328,7 +331,7 @@ class Session:
             RehearsalStarted(
                 rehearsal=recorder.rehearsal, nodeid=nodeid, title=title, cluster=cluster.id, limits=dict(limits),
                 source=source, kind=cluster.kind, change=arming.change if arming else "",
-                armed_by=arming.by if arming else "", **_repeat(turn, seed, nodeid),
+                armed_by=arming.by if arming else "", shrinks=shrinks, **_repeat(turn, seed, nodeid),
             )
         )  # fmt: skip
         cluster.attend(recorder, striker, guard)

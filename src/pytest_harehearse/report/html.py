@@ -20,6 +20,7 @@ from pytest_harehearse.report import (
     patch_day,
     repeats,
     seconds,
+    shrunk,
     strip,
     svg,
     wording,
@@ -51,7 +52,16 @@ def environment() -> Environment:
         finalize=_finalize,
     )
     environment.globals.update(
-        w=wording, c=course, f=faults, p=seconds, d=patch_day, show=units.show, href=_href, share=_share, most=MOST_ROWS
+        w=wording,
+        c=course,
+        f=faults,
+        k=shrunk,
+        p=seconds,
+        d=patch_day,
+        show=units.show,
+        href=_href,
+        share=_share,
+        most=MOST_ROWS,
     )
     return environment
 

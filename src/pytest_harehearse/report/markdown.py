@@ -9,8 +9,15 @@ from typing import Final
 
 from pytest_harehearse.history.patch_day import PatchDaySummary
 from pytest_harehearse.history.phases import Attribution
-from pytest_harehearse.history.summary import FaultSummary, RehearsalSummary, RunSummary, ServiceSummary, Verdict
-from pytest_harehearse.report import course, faults, patch_day, repeats, seconds, wording
+from pytest_harehearse.history.summary import (
+    FaultSummary,
+    RehearsalSummary,
+    RunSummary,
+    ServiceSummary,
+    ShrunkSummary,
+    Verdict,
+)
+from pytest_harehearse.report import course, faults, patch_day, repeats, seconds, shrunk, wording
 from pytest_harehearse.report.md import block, table, text
 from pytest_harehearse.units import show
 
@@ -196,9 +203,18 @@ def _rehearsal(rehearsal: RehearsalSummary) -> list[str]:
         if len(spans) > MOST_ROWS:
             lines += [f"The first {MOST_ROWS} of {len(spans)}; the rest is in events.jsonl.", ""]
     lines += [f"- {text(note)}" for note in rehearsal.notes]
+    lines += _shrunk(rehearsal.shrunk)
     if rehearsal.verdict is not Verdict.PASSED:
         lines += ["", "Repeat it alone:", "", *block(rehearsal.again)]
     return lines
+
+
+def _shrunk(found: ShrunkSummary | None) -> list[str]:
+    """Return what making a failing plan smaller came to, with a test to be pasted."""
+    if found is None:
+        return []
+    lines = ["", f"### {shrunk.title(found)}", "", text(shrunk.sentence(found))]
+    return [*lines, "", shrunk.PASTE, "", *block(*found.test.splitlines(), language="python")] if found.test else lines
 
 
 def _footer(summary: RunSummary) -> list[str]:

@@ -20,7 +20,11 @@ def text(words: str) -> str:
 
 def block(*commands: str, language: str = "console", indent: str = "") -> list[str]:
     """Return commands as a block to copy from, fenced by more backticks than they have themselves."""
-    lines = [wording.plain(command) for command in commands]
+    # Of code the indentation is part.
+    lines = [
+        wording.plain(command, lines=True).rstrip() if language == "python" else wording.plain(command)
+        for command in commands
+    ]
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, 1 + longest)
     return [f"{indent}{line}" for line in (f"{fence}{language}", *lines, fence)]

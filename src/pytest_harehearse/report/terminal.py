@@ -10,8 +10,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from pytest_harehearse.history.patch_day import PatchDaySummary
-from pytest_harehearse.history.summary import FaultSummary, RehearsalSummary, RunSummary, ServiceSummary, Verdict
-from pytest_harehearse.report import course, faults, patch_day, repeats, seconds, wording
+from pytest_harehearse.history.summary import (
+    FaultSummary,
+    RehearsalSummary,
+    RunSummary,
+    ServiceSummary,
+    ShrunkSummary,
+    Verdict,
+)
+from pytest_harehearse.report import course, faults, patch_day, repeats, seconds, shrunk, wording
 
 Line = tuple[str, dict[str, bool]]
 
@@ -215,6 +222,19 @@ def _seen(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> None:
         screen.wrapped(line, 6, "?", yellow=True)
 
 
+def _shrunk(screen: _Screen, found: ShrunkSummary) -> None:
+    """Say what making its plan smaller came to, with a test to be pasted."""
+    screen.wrapped(shrunk.sentence(found), 6)
+    if found.test:
+        screen.wrapped(f"{shrunk.title(found)}. {shrunk.PASTE}", 6)
+        screen.add("")
+        for line in found.test.splitlines():
+            # As it is: a folded line could not be pasted.
+            kept = wording.plain(line, lines=True)
+            screen.add(f"          {kept.encode('ascii', 'backslashreplace').decode() if screen.ascii_only else kept}")
+        screen.add("")
+
+
 def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> None:
     limit = wording.interruption_limit(rehearsal)
     cells = (
@@ -239,6 +259,8 @@ def _rehearsal(screen: _Screen, rehearsal: RehearsalSummary, verbosity: int) -> 
             screen.wrapped(
                 f"invariant: {one.name}, {wording.HELD[one.verdict]} ({one.evidence})", 6, wording.sign(one.verdict)
             )
+    if rehearsal.shrunk is not None:
+        _shrunk(screen, rehearsal.shrunk)
     if len(rehearsal.again) > 0:
         screen.add(f"      again  {screen.say(rehearsal.again)}")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_harehearse import events as e
 from pytest_harehearse.history.build import build
-from pytest_harehearse.history.summary import Verdict
+from pytest_harehearse.history.summary import ShrunkSummary, Verdict
 from pytest_harehearse.probes.measurement import measure
 
 T = 1000.0
@@ -360,3 +360,49 @@ def test_a_fault_whose_run_was_killed(run_of, stream):
     (found,) = one(build(run_of([*cut, more], end=False))).faults
     assert (found.outcome, found.undone, found.end, found.observed) == ("unfinished", "none", None, "unknown")
     assert found.agrees is None
+
+
+def shrinking(stream, *more):
+    """The stream of a rehearsal whose plan is made smaller: one further run, and what else is given."""
+    at = next(number for number, event in enumerate(stream) if isinstance(event, e.RehearsalFinished)) + 1
+    begun = next(event for event in stream if isinstance(event, e.RehearsalStarted))
+    t = stream[at - 1].t
+    further = dataclasses.replace(begun, rehearsal=f"{begun.rehearsal}-2", shrinks=begun.rehearsal, t=t)
+    ended = e.RehearsalFinished(rehearsal=further.rehearsal, outcome="failed", reason="alike", t=t)
+    started = e.ShrinkStarted(rehearsal=begun.rehearsal, strikes=3, most=5, t=t)
+    return [
+        *stream[:at],
+        started,
+        further,
+        ended,
+        *(dataclasses.replace(one, rehearsal=begun.rehearsal, t=t) for one in more),
+        *stream[at:],
+    ]
+
+
+def test_further_runs_of_a_plan_are_no_rehearsals_of_their_own(run_of, stream):
+    """They are told with the one whose plan they made smaller, and change nothing else of it."""
+    finished = e.ShrinkFinished(rehearsal="", strikes=1, alike=1, passed=2, why="", test="PLAN = []")
+    found = build(run_of(shrinking(stream, finished)))
+    assert (found.verdict, one(found).verdict) == (Verdict.PASSED, Verdict.PASSED)
+    assert one(found).shrunk == ShrunkSummary(3, 1, 1, 0, 2, 0, "", "PLAN = []")
+    assert one(found).shrunk.runs == 3
+
+
+def test_a_plan_that_was_not_made_smaller(run_of):
+    """Says nothing of it."""
+    assert one(build(run_of())).shrunk is None
+
+
+def test_a_run_that_was_killed_while_a_plan_was_made_smaller(run_of, stream):
+    """Says that nothing is known of a smaller one."""
+    assert one(build(run_of(shrinking(stream)))).shrunk == ShrunkSummary(
+        3, 3, 0, 0, 0, 0, "the run ended meanwhile", ""
+    )
+
+
+@pytest.mark.parametrize(("test", "said"), [("test_x[lab/web-plan2]", True), ("test_x[lab/web]", False)])
+def test_a_plan_by_chance_is_repeated_with_its_seed(run_of, stream, test, said):
+    """Else another week would draw another plan."""
+    plan = changed(stream, e.RehearsalStarted, nodeid=f"t.py::{test}", seed="2026w48")
+    assert ("--harehearse-seed 2026w48" in one(build(run_of(plan))).again) is said

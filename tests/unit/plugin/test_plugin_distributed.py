@@ -279,3 +279,23 @@ def test_repeats_stay_on_the_worker_of_their_cluster(project, summary):
         assert len({worker for cluster, _, worker in ran(project) if cluster == f"lab/{name}"}) == 1
         mine = [one for one in summary()["rehearsals"] if one["cluster"] == f"lab/{name}"]
         assert [one["repeat"] for one in mine] == [1, 2, 3]
+
+
+SHRUNK = """
+import pytest
+
+@pytest.mark.chance(plans=1, steps=6, faults=["stack_kill"], targets=["one"])
+def test_failover_chance(cluster, faults, fault_plan):
+    assert len(fault_plan) < 1
+"""
+
+
+def test_a_worker_makes_a_failing_plan_smaller(project, summary):
+    """Its further runs are reported by nobody, and stand on its stream."""
+    project.makepyfile(SHRUNK)
+    result = project.runpytest_subprocess("-n2", "-k", "chance", "--harehearse-shrink=20", "--harehearse-seed=s1")
+    result.assert_outcomes(failed=3)
+    found = summary()["rehearsals"]
+    assert [one["verdict"] for one in found] == ["failed"] * 3
+    assert {one["shrunk"]["left"] for one in found} == {1}
+    assert {one["shrunk"]["why"] for one in found} == {""}

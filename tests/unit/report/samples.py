@@ -29,6 +29,7 @@ from pytest_harehearse.history.summary import (
     RoleSpan,
     RunSummary,
     ServiceSummary,
+    ShrunkSummary,
     Span,
     StepSummary,
     Verdict,
@@ -444,6 +445,29 @@ def struck(**changes):
     return RehearsalSummary(**(parts | changes))
 
 
+TEST = """\
+PLAN = [
+    {'fault': 'stack_kill', 'node': 'active', 'at': {'in': '35s'}, 'for': '5s'},
+]
+
+
+def test_failover_chance_smallest(cluster, probes, faults):
+    with probes.watch(settle='10s'):
+        faults.play_through(PLAN)
+        assert cluster.active is not None, '<no node> is active — \x1b[31m'
+"""
+
+
+def by_chance(**changes):
+    """A fault plan by chance that failed, and was made smaller."""
+    name = "test_failover_chance[lab/web-plan2]"
+    why = "the 5 further runs were used up"
+    return struck(
+        id="r-chance", nodeid=f"tests/test_chance.py::{name}", name=name, title="Faults that nobody thought of",
+        shrunk=ShrunkSummary(4, 1, 2, 1, 1, 1, why, TEST), **changes,
+    )  # fmt: skip
+
+
 def patch_day(way=STANDBY_FIRST, *, red=False, words="reboot", **changes):
     """A patch day of two nodes that went through, or was stopped at gate B with its way back."""
     names = (
@@ -581,5 +605,6 @@ def every():
         "fenced": run(fenced()),
         "struck": run(struck()),
         "patched": patched(),
+        "chance": run(by_chance()),
         "empty": run(),
     }
