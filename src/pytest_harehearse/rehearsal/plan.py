@@ -217,7 +217,8 @@ class PlannedCluster(Cluster):
         """Its nodes, of the model."""
         return {node.name: PlannedNode(node.name, self._plan) for node in self._described.nodes}
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Add a line to the plan."""
         if self._plan is not None:
             self._plan.lines.append(line)
 
@@ -227,11 +228,11 @@ class PlannedCluster(Cluster):
         """Tell the wait; the condition is not asked."""
         if condition is None:
             raise TypeError("until(what, condition, within=…) needs a condition, as in lambda c: c.active != before")
-        self._tell(f"wait       {what}, within {show(seconds(within))}")
+        self.tell(f"wait       {what}, within {show(seconds(within))}")
 
     def until_redundant(self, *, within: str | timedelta = "5min") -> None:
         """Tell the wait."""
-        self._tell(f"wait       every node is back and in sync, within {show(seconds(within))}")
+        self.tell(f"wait       every node is back and in sync, within {show(seconds(within))}")
 
 
 class PlannedProbes:
