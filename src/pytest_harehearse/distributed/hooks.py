@@ -56,17 +56,27 @@ class Conducting:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, config: pytest.Config, specs: list[Any]) -> None:
-        """Leave out machines that cannot be used; without an inventory xdist is left alone.
+        """Leave out machines that cannot be used, and start many workers fast; without an inventory xdist is left alone.
 
         Raises:
             pytest.UsageError: none is left.
         """
-        if not any(spec.ssh for spec in specs):
+        from pytest_harehearse.distributed import warm
+
+        forked = warm.possible(specs)
+        if not forked and not any(spec.ssh for spec in specs):
             return
         try:
             _ = self._controller(config).inventory
         except ConfigError:
             return
+        self._leave_out(config, specs)
+        if forked:
+            server = warm.Warm()
+            config.add_cleanup(server.end)
+            server.take(forked)
+
+    def _leave_out(self, config: pytest.Config, specs: list[Any]) -> None:
         from importlib.metadata import version
 
         from pytest_harehearse.distributed.gateways import limitations
