@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_harehearse.clock import now
-from pytest_harehearse.errors import HarehearseError
+from pytest_harehearse.errors import HarehearseError, NotMeasured
 from pytest_harehearse.inventory.model import Service
 from pytest_harehearse.probes.meter import START_S, STOP_S
 from pytest_harehearse.remote import gateways
@@ -99,7 +99,7 @@ class FarMeter:
             prefix: begins every file's name.
 
         Raises:
-            HarehearseError: the place cannot be used, or its meter did not start; says why.
+            NotMeasured: the place cannot be used, or its meter did not start; says why.
         """
         try:
             import execnet
@@ -137,7 +137,10 @@ class FarMeter:
             self._end()
 
     def _begin(self, spec: Any, services: Sequence[Service]) -> None:
-        gateway = _within(gateways.ANSWER_S, lambda: self._group.makegateway(spec))
+        try:
+            gateway = _within(gateways.ANSWER_S, lambda: self._group.makegateway(spec))
+        except (OSError, EOFError) as error:
+            raise _unusable(self.place, f"its interpreter did not start: {error!r}") from error
         if gateway is None:
             raise _unusable(self.place, f"its interpreter did not start within {gateways.ANSWER_S} s")
         self._channel = gateway.remote_exec(_END)
@@ -224,8 +227,8 @@ class FarMeter:
             file.close()
 
 
-def _unusable(place: str, why: str) -> HarehearseError:
-    return HarehearseError(f"The vantage {place} cannot be used: {why}. Nothing was measured from there.")
+def _unusable(place: str, why: str) -> NotMeasured:
+    return NotMeasured(f"The vantage {place} cannot be used: {why}. Nothing was measured from there.")
 
 
 def _within(deadline: float, work: Callable[[], Any]) -> Any:
@@ -244,5 +247,5 @@ def _within(deadline: float, work: Callable[[], Any]) -> Any:
     except queue.Empty:
         return None
     if error is not None:
-        raise HarehearseError(f"The interpreter there did not start: {error!r}") from error
+        raise error
     return found

@@ -4,8 +4,6 @@
 import json
 import sys
 
-import pytest
-
 TEST = """
 def test_failover_x(cluster, probes):
     with probes.watch() as seen:
@@ -35,8 +33,7 @@ def test_each_place_has_its_line(static):
     found, markdown = summary(static)
     [rehearsal] = found["rehearsals"]
     assert sorted(one["name"] for one in rehearsal["services"]) == ["door", "door@branch"]
-    limits = {limit["service"] for limit in rehearsal["limits"] if limit["service"]}
-    assert limits == {"door", "door@branch"}
+    assert {limit["name"] for limit in rehearsal["limits"]} >= {"interruption of door", "interruption of door@branch"}
     assert "door@branch" in markdown
     assert "asked from branch; its clock is known within ± " in markdown
 
@@ -44,7 +41,7 @@ def test_each_place_has_its_line(static):
 def test_a_place_that_cannot_be_used_makes_it_unknown_and_nothing_is_done(static):
     project(static, "popen//python=/no/such/python")
     result = static.runpytest()
-    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*= 1 unknown in *"])
     found, markdown = summary(static)
     [rehearsal] = found["rehearsals"]
     assert rehearsal["verdict"] == "unknown"
@@ -57,8 +54,7 @@ def test_a_place_that_cannot_be_used_makes_it_unknown_and_nothing_is_done(static
     assert "/no/such/python" in markdown
 
 
-@pytest.mark.parametrize("words", [("--harehearse-plan",)])
-def test_a_plan_reaches_no_other_place(static, words):
+def test_a_plan_reaches_no_other_place(static):
     project(static, "popen//python=/no/such/python")
-    result = static.runpytest(*words)
+    result = static.runpytest("--harehearse-plan")
     result.stdout.fnmatch_lines(["*watch      door (tcp read every *), door@branch (tcp read every *)"])
