@@ -17,7 +17,8 @@ from typing import Any, Final
 
 #: What a worker imports at the latest with the end of its first rehearsal, besides plugins.
 MODULES: Final = (
-    "execnet.gateway_base", "xdist.remote", "pytest_harehearse.distributed.worker", "pytest_harehearse.inventory.checks",
+    "execnet.gateway_base", "xdist.remote", "pytest_harehearse.distributed.worker", "pytest_harehearse.inventory.load",
+    "pytest_harehearse.inventory.checks", "pytest_harehearse.inventory.problems",
     "pytest_harehearse.rehearsal.controller", "pytest_harehearse.rehearsal.session", "pytest_harehearse.report.live",
     "pytest_harehearse.report.session",
 )  # fmt: skip
