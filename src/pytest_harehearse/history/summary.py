@@ -194,6 +194,9 @@ class RehearsalSummary:
     #: Which of how many repeats, each at a random phase of the cluster's timers; 0: it was not repeated.
     repeat: int = 0
     repeats: int = 0
+    #: Of another machine than the run's: its own clocks, and which run on which machine it was.
+    anchor: Anchor | None = None
+    runner: str = ""
 
     @property
     def t0(self) -> float:
@@ -250,3 +253,7 @@ class RunSummary:
     #: What could not be read of the run directory.
     problems: tuple[str, ...] = ()
     schema: int = field(default=SCHEMA)
+
+    def clocks(self, rehearsal: RehearsalSummary) -> Anchor:
+        """Return what turns the instants of a rehearsal into wall-clock time."""
+        return rehearsal.anchor or self.anchor

@@ -95,7 +95,7 @@ def attach(summary: RunSummary, directory: Path) -> None:
     for one in summary.rehearsals:
         allure.dynamic.label("epic", one.cluster)
         allure.dynamic.label("severity", "critical" if one.kind == "production" else "normal")
-        drawing = svg.timeline(one, summary.anchor)
+        drawing = svg.timeline(one, summary.clocks(one))
         alone = drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         head, bracket, rest = alone.partition(">")
         allure.attach(f"{head}{bracket}<style>{stylesheet()}</style>{rest}", "timeline", allure.attachment_type.SVG)
