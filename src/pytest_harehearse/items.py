@@ -75,8 +75,9 @@ def replay(controller: Controller) -> None:
     wanted = controller.choice.replay
     if wanted is None or controller.replayed is not None:
         return
-    from pytest_harehearse.events import RehearsalStarted, read_run
+    from pytest_harehearse.events import RehearsalStarted
     from pytest_harehearse.history import rundir
+    from pytest_harehearse.streams import read_run
 
     directory = rundir.find(controller.store, wanted)
     try:

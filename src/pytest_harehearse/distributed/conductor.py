@@ -10,7 +10,7 @@ from typing import Final
 from pytest_harehearse.distributed.names import fitting, together
 from pytest_harehearse.distributed.queue import Lost, Queue, Unit
 from pytest_harehearse.errors import ConfigError, HarehearseError
-from pytest_harehearse.events import RehearsalFinished, RehearsalStarted, read_events
+from pytest_harehearse.events import RehearsalFinished, RehearsalStarted
 from pytest_harehearse.labs import home
 from pytest_harehearse.labs.base import lab_of
 from pytest_harehearse.rehearsal.controller import Controller
@@ -22,6 +22,7 @@ from pytest_harehearse.remote.redact import known_only
 from pytest_harehearse.report.live import Shown, header
 from pytest_harehearse.report.session import Finished, write_reports
 from pytest_harehearse.report.wording import plural
+from pytest_harehearse.streams import read_events
 
 #: Modes that keep a file's ordinary tests together.
 _BY_FILE: Final = {"loadfile", "loadscope"}

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from pytest_harehearse.clock import anchor
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.events import STREAM, EventLog, RunFinished, RunStarted, read_events, streams
+from pytest_harehearse.events import PartMissing, RunFinished, RunStarted
 from pytest_harehearse.history.build import build
 from pytest_harehearse.history.parts import FOLDER
 from pytest_harehearse.rehearsal.run import host
+from pytest_harehearse.streams import STREAM, EventLog, read_events, streams
 
 ATTEMPTS = "attempts"
 
@@ -32,12 +33,13 @@ class Merged:
     damaged: list[str] = field(default_factory=list)
 
 
-def merge(runs: Sequence[Path], target: Path) -> Merged:
+def merge(runs: Sequence[Path], target: Path, missing: Mapping[str, str] | None = None) -> Merged:
     """Copy what runs wrote into a new directory that is a run itself.
 
     Args:
         runs: directories of runs; one that is merged already brings its parts.
         target: the directory, which must not be there, or be empty.
+        missing: runs that were meant as well and are not there, each with the reason: kept, so that they stay told.
 
     Raises:
         ConfigError: the target holds something, or a run has no beginning that could be read.
@@ -73,7 +75,7 @@ def merge(runs: Sequence[Path], target: Path) -> Merged:
             build(target / FOLDER / name)
         except ValueError as error:
             found.damaged.append(f"The run {run} is damaged, so there is nothing of it in the report: {error}")
-    _begin(target, [str(run) for run in runs])
+    _begin(target, [str(run) for run in runs], missing or {})
     return found
 
 
@@ -107,7 +109,7 @@ def _copy(run: Path, part: Path) -> None:
             shutil.copytree(run / folder, part / folder)
 
 
-def _begin(target: Path, runs: list[str]) -> None:
+def _begin(target: Path, runs: list[str], missing: Mapping[str, str]) -> None:
     """Write the stream of a run that began and ended now, with nothing of its own."""
     log = EventLog(target / STREAM)
     clocks = anchor()
@@ -117,5 +119,7 @@ def _begin(target: Path, runs: list[str]) -> None:
             python=platform.python_version(), host=host(), store=str(target.parent),
         )
     )  # fmt: skip
+    for part, why in missing.items():
+        log.write(PartMissing(part=part, why=why))
     log.write(RunFinished(exit_status=0))
     log.close()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from pytest_harehearse.clock import Anchor
-from pytest_harehearse.events import STREAM
 from pytest_harehearse.history.summary import ClusterSummary, RehearsalSummary, RunSummary, Verdict, worst
+from pytest_harehearse.streams import STREAM
 
 #: The folder of a run that holds the others.
 FOLDER: Final = "parts"

@@ -14,17 +14,9 @@ from pathlib import Path
 
 from pytest_harehearse.clock import Anchor, anchor
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.events import (
-    STREAM,
-    Event,
-    EventLog,
-    RunFinished,
-    RunStarted,
-    WorkerFinished,
-    WorkerStarted,
-    decode,
-)
+from pytest_harehearse.events import Event, RunFinished, RunStarted, WorkerFinished, WorkerStarted, decode
 from pytest_harehearse.safety.journal import Journal
+from pytest_harehearse.streams import STREAM, EventLog
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.events import streams
 from pytest_harehearse.history import parts
+from pytest_harehearse.streams import streams
 
 FILE: Final = "run.sig"
 SCHEMA: Final = 1

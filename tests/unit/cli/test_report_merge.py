@@ -37,15 +37,27 @@ def test_one_report_of_both(runs, harehearse):
     assert harehearse("report", "all").status == exits.OK
 
 
+def test_a_run_that_is_not_there_is_told_and_the_rest_is_there(runs, harehearse):
+    """A job that was lost brings nothing; whoever reads the report must see that, also when it is made anew."""
+    said = harehearse("report", "--merge", "all", "paris/r-1", "rome/r-1")
+    why = f"There is no run 'rome/r-1' in {runs / '.harehearse'}/runs. Runs there: none. Choose another place: --store DIR"
+    assert said.status == exits.NO
+    assert said.err.splitlines()[-1] == f"harehearse: rome/r-1 is not in the report: {why}"
+    for _ in range(2):
+        assert said.out.startswith("? UNKNOWN  run all · 1 cluster · 1 rehearsal")
+        assert f"not all of the run could be read: rome/r-1 cannot be read, so nothing of it is here: {why}" in said.out
+        said = harehearse("report", "all")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["paris/r-1", "rome/r-1", "bonn/r-1"],
+        (["rome/r-1", "bonn/r-1"],
          "harehearse: There is no run 'rome/r-1' in {store}/runs. Runs there: none. Choose another place: --store DIR"),
         ([], "harehearse: Which run? Name it, its directory, or latest: harehearse report latest"),
     ],
 )  # fmt: skip
-def test_a_run_that_is_not_there(runs, harehearse, words, expected):
+def test_no_run_is_there(runs, harehearse, words, expected):
     said = harehearse("report", "--merge", "all", *words)
     assert said.status == exits.USAGE
     assert said.err.splitlines()[0] == expected.format(store=runs / ".harehearse")
