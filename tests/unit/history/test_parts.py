@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs of several machines in one: each rehearsal keeps its clocks, nothing is lost, and nothing gets better."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,10 +13,11 @@ from tests.common.run_files import T, happened, write
 from pytest_harehearse.clock import Anchor
 from pytest_harehearse.events import RunFinished
 from pytest_harehearse.history.build import build
+from pytest_harehearse.history.index.history import History
 from pytest_harehearse.history.index.project import project
 from pytest_harehearse.history.merge import merge
 from pytest_harehearse.history.parts import joined
-from pytest_harehearse.history.rundir import as_json
+from pytest_harehearse.history.rundir import as_json, write_json
 from pytest_harehearse.history.summary import Verdict, worst
 
 #: Two machines whose monotonic clocks tell the same number at other times.
@@ -144,3 +147,21 @@ def test_the_order_does_not_matter_and_nothing_is_lost(one, machines, dice):
     )
     instants = [found.clocks(r).at(r.start) for r in found.rehearsals]
     assert instants == sorted(instants)
+
+
+def test_a_copied_run_is_held_against_its_own_files(runs, tmp_path):
+    """Two runners count alike: in one store the second lies under another name than its own."""
+    store = tmp_path / "store"
+    for number, run in enumerate(runs):
+        shutil.copytree(run, store / "runs" / ("r-1" if number == 0 else "r-1-of-oslo"))
+    with History(store, None) as known:
+        keys = []
+        for folder in sorted((store / "runs").iterdir()):
+            write_json(build(folder), folder)
+            known.put(folder)
+            keys.append(project(json.loads((folder / "run.json").read_text())).key)
+        assert known.damaged(keys) == {}
+        # Of which the files are changed is told, under its own name.
+        (store / "runs" / "r-1-of-oslo" / "run.json").write_text("{}")
+        assert list(known.damaged(keys[1:])) == ["r-1"]
+        assert known.damaged(keys[:1]) == {}
