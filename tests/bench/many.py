@@ -30,7 +30,7 @@ WAIT_S: Final = 60.0
 BY_SLOWEST, MEMORY = 1.3, 4 << 30
 RUN_S: Final = 1200.0
 #: Looking at the memory of 200 processes takes time itself.
-LOOK_S: Final = 5.0
+LOOK_S: Final = 15.0
 IN_MEMORY, SENTINEL, GATEWAYS = "in memory", "embedded Sentinel", "in memory, two SSH gateways"
 #: As the tests of the plugin have them.
 STATIC = Path(__file__).resolve().parents[1] / "unit" / "plugin"

@@ -6,6 +6,7 @@ to import. Only the standard library is imported before pytest is: it warns of p
 """
 
 import ast
+import atexit
 import contextlib
 import gc
 import importlib
@@ -18,8 +19,9 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 #: What ends a run reaches each worker by itself; the server ends after the last of them.
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -180,6 +182,25 @@ def become(wanted: Wanted, known: dict[str, Any]) -> None:
     exec(source, space)  # noqa: S102
 
 
+def _leave(work: Callable[[], None]) -> NoReturn:
+    """Work, and end as an interpreter ends, without taking it apart: that would copy every page shared with the others."""
+    status = 0
+    try:
+        work()
+    except SystemExit as asked:
+        status = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+    except BaseException:  # noqa: BLE001 - told as an interpreter tells it
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    # As multiprocessing's own forked processes end.
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
 def main() -> None:
     """Serve; in a worker, work."""
     for one in _IGNORED:
@@ -193,7 +214,7 @@ def main() -> None:
     known = {source: compile(source, "<string>", "exec")}
     wanted = Server(listener).until_forked()
     if wanted is not None:
-        become(wanted, known)
+        _leave(lambda: become(wanted, known))
     else:
         # Also after whoever made it was killed.
         shutil.rmtree(folder)

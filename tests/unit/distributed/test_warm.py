@@ -2,6 +2,7 @@
 """Workers that are forked from one interpreter behave as interpreters of their own."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -121,6 +122,39 @@ def test_whoever_kills_what_stands_for_a_worker_kills_it(group):
     pid = ask(worker, "os.getpid()")
     stand_in(worker).kill()
     assert gone(pid)
+
+
+def test_it_ends_as_an_interpreter_ends(group, tmp_path):
+    """What was registered for the end is done, and what is still to be written is."""
+    worker = group()
+    file = tmp_path / "said"
+    worker.remote_exec(f"import atexit\natexit.register(lambda: open({str(file)!r}, 'w').write('done'))").waitclose(
+        SOON
+    )
+    process = stand_in(worker)
+    worker.exit()
+    assert process.wait(SOON) == 0
+    assert file.read_text() == "done"
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "said"),
+    [("import sys; sys.exit(7)", 7, ""), ("import sys; sys.exit('no')", 1, ""), ("1 / 0", 1, "ZeroDivisionError")],
+)
+def test_how_it_ended_is_passed_on(server, source, status, said):
+    """As ``python -c`` would, asked by the same line."""
+    spec = execnet.XSpec("popen")
+    server.take([spec])
+    done = subprocess.run(
+        [*shlex.split(spec.python), "-u", "-c", "…"],
+        input=f"{source!r}\n",
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+        check=False,
+    )
+    assert done.returncode == status
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
