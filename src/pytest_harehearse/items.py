@@ -104,8 +104,14 @@ def close_worker(config: Any, exitstatus: int) -> None:
     from pytest_harehearse.fixtures import KEY
 
     began = config.stash[KEY].began if KEY in config.stash else None
-    if began is not None:
-        config.workeroutput["harehearse_problems"] = began.close(exitstatus)
+    if began is None:
+        return
+    problems = began.close(exitstatus)
+    if began.started is not None and not began.started.worker:
+        from pytest_harehearse.distributed.worker import run_of
+
+        config.workeroutput["harehearse_part"] = run_of(config.workerinput, began.started.directory)
+    config.workeroutput["harehearse_problems"] = problems
 
 
 def replay(controller: Controller) -> None:
@@ -117,8 +123,9 @@ def replay(controller: Controller) -> None:
     wanted = controller.choice.replay
     if wanted is None or controller.replayed is not None:
         return
-    from pytest_harehearse.events import RehearsalStarted, read_run
+    from pytest_harehearse.events import RehearsalStarted
     from pytest_harehearse.history import rundir
+    from pytest_harehearse.streams import read_run
 
     directory = rundir.find(controller.store, wanted)
     try:
@@ -169,17 +176,23 @@ def _nodeid(item: pytest.Item) -> str:
     return "::".join([path, *item.nodeid.split("::")[1:]])
 
 
-def worker_problem(config: pytest.Config) -> str | None:
-    """Return why this worker of xdist must not rehearse; None: it may, or this is none."""
+def worker_problem(config: pytest.Config, controller: Controller | None = None) -> str | None:
+    """Return why this worker of xdist must not rehearse; None: it may, or this is none.
+
+    Args:
+        config: pytest's.
+        controller: of this worker; None: what it reads is not known yet.
+    """
     worker = getattr(config, "workerinput", None)
     if worker is None:
         return None
-    from pytest_harehearse.distributed.worker import problem
+    from pytest_harehearse.distributed.worker import inventory_problem, problem
 
-    return problem(worker)
+    found = problem(worker)
+    return found if found is not None or controller is None else inventory_problem(worker, controller.inventory.path)
 
 
-def part(worker: Mapping[str, Any]) -> tuple[Part, list[str]]:
+def part(worker: Mapping[str, Any]) -> tuple[Part | None, list[str]]:
     """Return the part that a worker of xdist takes in a run, and how that was called."""
     from pytest_harehearse.distributed.worker import part as taken
 

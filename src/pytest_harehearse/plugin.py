@@ -161,7 +161,7 @@ def _problems(session: pytest.Session) -> str | None:
         return str(config.stash[_PROBLEM])
     if not selected:
         return None
-    if (problem := items.worker_problem(config)) is not None:
+    if (problem := items.worker_problem(config, _controller(config))) is not None:
         return problem
     return "\n".join(items.check(selected, _controller(config), listed=config.getoption("collectonly"))) or None
 

@@ -37,6 +37,21 @@ def cpu(pid: int) -> float:
     return total
 
 
+def alone(pid: int) -> float:
+    """Return the processor seconds of a process alone.
+
+    Raises:
+        OSError: when the process is gone.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that are below it now."""
+    return [pid, *(one for child in _children(pid) for one in family(child))]
+
+
 def rss(pid: int) -> int:
     """Return the resident memory of a process in bytes.
 

@@ -9,7 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from pytest_harehearse.events import Event, StepStarted, read_events
+from pytest_harehearse.events import Event, StepStarted
+from pytest_harehearse.streams import read_events
 
 #: So long into a step, in seconds.
 INTO_S = 0.5

@@ -6,6 +6,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from pytest_harehearse import events as e
+from pytest_harehearse import streams
 from pytest_harehearse.probes.attempts import Attempt, Outcome, Write
 from pytest_harehearse.probes.recorder import Recorder
 from pytest_harehearse.rehearsal.recorder import REDUNDANT
@@ -90,7 +91,7 @@ def happened(
 
 def write(directory, stream, *, files=("write", "read"), end=True):
     (directory / "attempts").mkdir(parents=True, exist_ok=True)
-    log = e.EventLog(directory / "events.jsonl")
+    log = streams.EventLog(directory / "events.jsonl")
     for event in stream:
         log.write(event)
     log.close()

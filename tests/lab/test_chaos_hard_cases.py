@@ -13,9 +13,9 @@ from tests.chaos.residue import Baseline, of_run
 from tests.chaos.round import begin, kill
 from tests.chaos.series import play_series, summary
 
-from pytest_harehearse.events import read_events
 from pytest_harehearse.remote.base import Done, Script
 from pytest_harehearse.safety.journal import Journal
+from pytest_harehearse.streams import read_events
 
 CUT = "harehearse_tests_cut"
 

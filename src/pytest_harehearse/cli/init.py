@@ -6,15 +6,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import click
 
-from pytest_harehearse.cli import init_ci
-from pytest_harehearse.cli.common import say
+from pytest_harehearse.cli import common, init_ci, init_matrix
+from pytest_harehearse.cli.common import config_option, say
 from pytest_harehearse.errors import ConfigError, HarehearseError
 
 #: File to write → its template.
@@ -26,12 +27,15 @@ def template(name: str) -> str:
     return (files("pytest_harehearse.cli") / "templates" / name).read_text(encoding="utf-8")
 
 
-def write(directory: Path, names: Mapping[str, str] = FILES) -> list[Path]:
+def write(
+    directory: Path, names: Mapping[str, str] = FILES, divided: Callable[[str], str] = lambda text: text
+) -> list[Path]:
     """Write every file; return their paths.
 
     Args:
         directory: where; made if it is not there.
         names: file to write → its template.
+        divided: puts the jobs of several runners into a template.
 
     Raises:
         ConfigError: the directory's name cannot stand in a file.
@@ -46,7 +50,7 @@ def write(directory: Path, names: Mapping[str, str] = FILES) -> list[Path]:
             f"{' and '.join(map(str, there))} {'exists' if len(there) == 1 else 'exist'}, and init never overwrites: "
             f"nothing was written. Choose another folder: {beside}"
         )
-    texts = [init_ci.fill(template(name), directory.resolve()) for name in names.values()]
+    texts = [divided(init_ci.fill(template(name), directory.resolve())) for name in names.values()]
     written: list[Path] = []
     made: list[Path] = []
     try:
@@ -77,7 +81,12 @@ def write(directory: Path, names: Mapping[str, str] = FILES) -> list[Path]:
     type=click.Choice(list(init_ci.TARGETS)),
     help="Write what rehearses every week there, instead: drift, rehearsals, comparison, gate.",
 )
-def command(directory: Path, target: str | None) -> None:
+@click.option(
+    "--matrix", "by", type=click.Choice(["site", "cluster"]),
+    help="With --ci github or gitlab: a job for each site of the inventory, or for each cluster, and one report of all.",
+)  # fmt: skip
+@config_option
+def command(directory: Path, target: str | None, by: init_matrix.By | None, config: Path | None) -> None:
     """Write a commented harehearse.toml and a first test into DIR (default: here).
 
     With --ci, write instead the files that do `harehearse weekly` by GitHub Actions, GitLab CI, Jenkins or a systemd timer.
@@ -89,7 +98,15 @@ def command(directory: Path, target: str | None) -> None:
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory} is not a folder; name one to write into, or none for this one.")
     chosen = init_ci.TARGETS[target] if target else None
-    paths = write(directory, chosen.files if chosen else FILES)
+    names = dict(chosen.files if chosen else FILES)
+    divided: Callable[[str], str] = str
+    if by is not None:
+        if target not in init_matrix.TEMPLATES:
+            raise ConfigError(f"--matrix {by}: only with --ci {' or --ci '.join(init_matrix.TEMPLATES)}")
+        found = init_matrix.jobs(common.inventory(config), by)
+        names = dict.fromkeys(names, init_matrix.TEMPLATES[target])
+        divided = partial(init_matrix.fill, target, by=by, found=found)
+    paths = write(directory, names, divided)
     for path in paths:
         say(f"wrote {path}")
     here = directory.resolve() == Path.cwd()

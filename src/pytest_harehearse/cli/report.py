@@ -105,6 +105,10 @@ def _annotations(url: str | None) -> Callable[[RunSummary], None]:
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
+    "--merge", "target", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Make one report of all these runs in a new folder DIR: of several runners, say. The runs stay as they are.",
+)  # fmt: skip
+@click.option(
     "--grafana",
     metavar="URL",
     help="Send faults and switchovers to this Grafana as annotations; the token is $HAREHEARSE_GRAFANA_TOKEN.",
@@ -125,7 +129,7 @@ def _annotations(url: str | None) -> Callable[[RunSummary], None]:
 @store_option
 @config_option
 def command(
-    runs: tuple[str, ...], form: str, as_json: bool, grafana: str | None, key: str | None, verify: bool,
+    runs: tuple[str, ...], form: str, as_json: bool, target: Path | None, grafana: str | None, key: str | None, verify: bool,
     public: Path | None, made: Path | None, store: Path | None, config: Path | None,
 ) -> int:  # fmt: skip
     """Write the reports of runs anew: report.html, report.md and run.json in each run's directory.
@@ -150,6 +154,12 @@ def command(
     inventory = _inventory(config)
     damaged: list[str] = []
     missing: list[str] = []
+    if target is not None:
+        from pytest_harehearse.cli.report_merge import merged
+
+        damaged = merged(runs, target, lambda name: _directory(name, config, store))
+        # It is no run of a store: each of its parts is in the history of its own runner.
+        runs, inventory = (str(target),), None
     for name in runs:
         beside: list[str] = []
         try:

@@ -23,7 +23,7 @@ from pytest_harehearse.errors import ConfigError, HarehearseError
 from pytest_harehearse.history.summary import Verdict
 from pytest_harehearse.report import md
 from pytest_harehearse.report import weekly as report
-from pytest_harehearse.report.wording import plain, sign
+from pytest_harehearse.report.wording import plain, plural, sign
 from pytest_harehearse.units import seconds, show
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Week:
     #: Where there is no summary to read it in, each report is printed.
     shows: bool
     done: list[report.StepDone] = field(default_factory=list)
+    #: Directories of the runs that pytest finished.
+    runs: list[str] = field(default_factory=list)
 
     def verb(self, kind: str, about: str, *words: str, within: float | None = None) -> bool:
         """Carry out a verb; return whether it could be."""
@@ -95,8 +97,24 @@ class Week:
             to = Path(folder) / "runs.jsonl"
             ended, took = self._carry_out(step, capture=False, environ=weekly_hook.environ(to))
             runs = finished(to)
+        self.runs += [run.directory for run in runs]
         verdict, said = plans.judge_rehearsals(ended, runs, wanted)
         self._close(step, verdict, said, took, "\n\n".join(_report(run) for run in runs))
+
+    def merge(self, target: Path) -> None:
+        """Put the runs into one folder, to be taken elsewhere; a folder that lacks them is a step that could not be done."""
+        from pytest_harehearse.history.merge import merge
+
+        began = time.monotonic()
+        step = plans.harehearse(plans.MERGE, str(target), "report", "--merge", str(target), *self.runs)
+        verdict, said = Verdict.UNKNOWN, "could not be done: pytest finished no run"
+        try:
+            if self.runs:
+                parts = merge([Path(run) for run in self.runs], target).parts
+                verdict, said = Verdict.PASSED, plural(len(parts), "run")
+        except (HarehearseError, OSError) as error:
+            said = f"could not be done: {error}"
+        self._close(step, verdict, said, time.monotonic() - began, "")
 
     def _left(self) -> float:
         return max(1.0, self.deadline - time.monotonic())
@@ -194,13 +212,17 @@ def runner() -> weekly_run.Run:
     metavar="FILE",
     help="Have pytest write JUnit XML to FILE.",
 )
+@click.option(
+    "--merge", "target", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Put the runs into a new folder DIR, for a report with those of other runners: see harehearse report --merge.",
+)  # fmt: skip
 @click.option("--within", default="6h", show_default=True, metavar="DURATION", help="The whole is stopped after this.")
 @config_option
 @store_option
 @click.pass_context
 def command(
-    ctx: click.Context, clusters: tuple[str, ...], window: str, summary: Path | None, junit: Path | None, within: str,
-    config: Path | None, store: Path | None,
+    ctx: click.Context, clusters: tuple[str, ...], window: str, summary: Path | None, junit: Path | None, target: Path | None,
+    within: str, config: Path | None, store: Path | None,
 ) -> int:  # fmt: skip
     """Look for drift, rehearse, compare and gate: what a timer or a CI job does every week.
 
@@ -228,6 +250,8 @@ def command(
         with weekly_run.stoppable():
             go(week, plan, found, step, window)
     finally:
+        if target is not None:
+            week.merge(target)
         _write(summary, week, plan.notes)
     return plans.status([one.verdict for one in week.done])
 

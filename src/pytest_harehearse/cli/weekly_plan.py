@@ -21,6 +21,7 @@ DRIFT: Final = "drift"
 REHEARSE: Final = "rehearse"
 COMPARE: Final = "compare"
 GATE: Final = "gate"
+MERGE: Final = "merge"
 LAB_DOWN: Final = "lab down"
 
 ARM: Final = "--harehearse-arm"

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from pytest_harehearse.distributed import far
 from pytest_harehearse.distributed.names import fitting, together
 from pytest_harehearse.distributed.queue import Lost, Queue, Unit
 from pytest_harehearse.errors import ConfigError, HarehearseError
-from pytest_harehearse.events import RehearsalFinished, RehearsalStarted, read_events
+from pytest_harehearse.events import PartMissing, RehearsalFinished, RehearsalStarted
 from pytest_harehearse.labs import home
 from pytest_harehearse.labs.base import lab_of
 from pytest_harehearse.rehearsal.controller import Controller
@@ -22,6 +23,7 @@ from pytest_harehearse.remote.redact import known_only
 from pytest_harehearse.report.live import Shown, header
 from pytest_harehearse.report.session import Finished, write_reports
 from pytest_harehearse.report.wording import plural
+from pytest_harehearse.streams import read_events
 
 #: Modes that keep a file's ordinary tests together.
 _BY_FILE: Final = {"loadfile", "loadscope"}
@@ -192,6 +194,27 @@ class Conductor:
             )
         )
         run.log.write(RehearsalFinished(rehearsal=identity, outcome="unknown", reason=one.reason))
+
+    def bring(self, worker: str, run: bytes | str) -> bool:
+        """Keep the run of a worker on another machine as a part of this one; return whether it is one.
+
+        Args:
+            worker: as gw0.
+            run: what was packed there, or why it was not.
+        """
+        if self.run is None:
+            return True
+        why = run if isinstance(run, str) else ""
+        try:
+            if isinstance(run, bytes):
+                far.unpack(run, self.run.directory, worker)
+        except HarehearseError as error:
+            why = str(error)
+        if why:
+            # Also in a report that is made anew, what is not here is missed.
+            self.run.log.write(PartMissing(part=worker, why=why))
+            self.problems.append(why)
+        return not why
 
     # -- at the end --------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ class Conducting:
         self._controller = controller
         #: Gateways that cannot be used, in sentences.
         self._unusable: list[str] = []
+        #: False: the run of a worker on another machine is not here.
+        self._whole = True
 
     def _conductor(self) -> Conductor:
         if CONDUCTOR not in self._config.stash:
@@ -56,17 +58,27 @@ class Conducting:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, config: pytest.Config, specs: list[Any]) -> None:
-        """Leave out machines that cannot be used; without an inventory xdist is left alone.
+        """Leave out machines that cannot be used, and start many workers fast; without an inventory xdist is left alone.
 
         Raises:
             pytest.UsageError: none is left.
         """
-        if not any(spec.ssh for spec in specs):
+        from pytest_harehearse.distributed import warm
+
+        forked = warm.possible(specs)
+        if not forked and not any(spec.ssh for spec in specs):
             return
         try:
             _ = self._controller(config).inventory
         except ConfigError:
             return
+        self._leave_out(config, specs)
+        if forked:
+            server = warm.Warm()
+            config.add_cleanup(server.end)
+            server.take(forked)
+
+    def _leave_out(self, config: pytest.Config, specs: list[Any]) -> None:
         from importlib.metadata import version
 
         from pytest_harehearse.distributed.gateways import limitations
@@ -86,8 +98,8 @@ class Conducting:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """A run that lacked a machine is no success, whatever the others came to."""
-        if self._unusable and session.exitstatus == pytest.ExitCode.OK:
+        """A run that lacked a machine, or what one wrote, is no success, whatever the others came to."""
+        if (self._unusable or not self._whole) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return (yield)
 
@@ -102,8 +114,18 @@ class Conducting:
         me = Owner.me()
         node.workerinput[TICKET] = {
             "version": version("pytest-harehearse"), "boot": boot_id(), "pid": me.pid, "started": me.started,
+            "inventory": self._inventory_digest(),
             "argv": [str(argument) for argument in self._config.invocation_params.args],
         }  # fmt: skip
+
+    def _inventory_digest(self) -> str:
+        from pytest_harehearse.distributed.far import inventory_digest
+
+        try:
+            return inventory_digest(self._controller(self._config).inventory.path)
+        except ConfigError:
+            # The workers find the same, and say it.
+            return ""
 
     @pytest.hookimpl(optionalhook=True, wrapper=True)
     def pytest_xdist_make_scheduler(
@@ -137,8 +159,11 @@ class Conducting:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: WorkerController) -> None:
-        """Take what a worker could not give back."""
-        if problems := getattr(node, "workeroutput", {}).get("harehearse_problems"):
+        """Take the run of a worker on another machine, and what one could not give back."""
+        output = getattr(node, "workeroutput", {})
+        if (run := output.get("harehearse_part")) is not None:
+            self._whole &= self._conductor().bring(node.gateway.id, run)
+        if problems := output.get("harehearse_problems"):
             self._conductor().problems.extend(problems)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from pytest_harehearse import events as e
+from pytest_harehearse import streams
 from pytest_harehearse.clock import Anchor
+from pytest_harehearse.history import parts
 from pytest_harehearse.history.rehearsal import build_rehearsal
 from pytest_harehearse.history.summary import ClusterSummary, RunSummary, Verdict, worst
 
@@ -31,7 +33,24 @@ def build(directory: Path, only: str | None = None) -> RunSummary:
         ValueError: the stream is damaged or has no beginning.
         OSError: it cannot be read.
     """
-    stream = e.read_run(directory)
+    summary = _own(directory, only)
+    found = parts.folders(directory) if only is None else []
+    missing = [x for x in streams.read_events(directory / streams.STREAM) if isinstance(x, e.PartMissing)]
+    if not found and not missing:
+        return summary
+    others: dict[str, RunSummary] = {}
+    unreadable = {x.part: x.why for x in missing}
+    for folder in found:
+        try:
+            others[folder.name] = build(folder)
+        except (OSError, ValueError) as error:
+            unreadable[folder.name] = str(error)
+    return parts.joined(summary, others, unreadable)
+
+
+def _own(directory: Path, only: str | None) -> RunSummary:
+    """Return what the run's own streams and those of its workers on this machine say."""
+    stream = streams.read_run(directory)
     begun = next((x for x in stream if isinstance(x, e.RunStarted)), None)
     if begun is None:
         raise ValueError(f"{directory / 'events.jsonl'} does not begin with RunStarted, so its times mean nothing")

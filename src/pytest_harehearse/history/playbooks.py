@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_harehearse.clock import Anchor
-from pytest_harehearse.events import (
-    Event,
-    PlaybookFixed,
-    RehearsalStarted,
-    RunStarted,
-    StepFinished,
-    StepStarted,
-    read_run,
-)
+from pytest_harehearse.events import Event, PlaybookFixed, RehearsalStarted, RunStarted, StepFinished, StepStarted
 from pytest_harehearse.rehearsal.patching.progress import same_test
+from pytest_harehearse.streams import read_run
 
 #: So many runs, the latest ones, are looked into.
 MOST_RUNS: Final = 200

@@ -51,13 +51,13 @@ class Repeats:
 
 def repeats(summary: RunSummary) -> tuple[Repeats, ...]:
     """Return what each repeated scenario came to, service by service, in the order of the run. Pure."""
-    groups: dict[tuple[str, str], list[RehearsalSummary]] = {}
+    groups: dict[tuple[str, str, str], list[RehearsalSummary]] = {}
     for one in summary.rehearsals:
         if one.repeats:
             name = scenario(one.nodeid, one.cluster, one.repeat, one.repeats)
-            groups.setdefault((one.cluster, name), []).append(one)
+            groups.setdefault((one.runner, one.cluster, name), []).append(one)
     found: list[Repeats] = []
-    for (cluster, name), group in groups.items():
+    for (_, cluster, name), group in groups.items():
         judged = sum(one.verdict in {Verdict.PASSED, Verdict.FAILED} for one in group)
         counts = (group[0].repeats, judged, sum(one.verdict is Verdict.PASSED for one in group))
         services = dict.fromkeys((service.name, service.mode) for one in group for service in one.services)

@@ -217,6 +217,9 @@ class RehearsalSummary:
     repeats: int = 0
     #: Of one that failed by a fault plan by chance, when that was asked for.
     shrunk: ShrunkSummary | None = None
+    #: Of another machine than the run's: its own clocks, and which run on which machine it was.
+    anchor: Anchor | None = None
+    runner: str = ""
 
     @property
     def t0(self) -> float:
@@ -273,3 +276,7 @@ class RunSummary:
     #: What could not be read of the run directory.
     problems: tuple[str, ...] = ()
     schema: int = field(default=SCHEMA)
+
+    def clocks(self, rehearsal: RehearsalSummary) -> Anchor:
+        """Return what turns the instants of a rehearsal into wall-clock time."""
+        return rehearsal.anchor or self.anchor

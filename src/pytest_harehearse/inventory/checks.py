@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final, get_args
 
 from pytest_harehearse.inventory.mistaken import mistaken
-from pytest_harehearse.inventory.schema import Manager, Probe, Provider
+from pytest_harehearse.inventory.schema import HERE, Manager, Probe, Provider
 from pytest_harehearse.inventory.wording import Loc, Problem, choice, dotted, follow, nearest, shown
 from pytest_harehearse.units import DurationError, seconds
 
@@ -23,6 +23,8 @@ _ONLY_HTTP: Final = frozenset({"status", "contains", "responder", "write", "look
 #: Probes that can write numbers, and that can hold a session.
 _WRITES: Final = ("http", "mysql", "postgresql", "redis")
 _HOLDS: Final = _WRITES
+#: Of execnet: those that a meter may be started by.
+_GATEWAYS: Final = ("ssh", "popen")
 
 
 def check(document: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
@@ -38,6 +40,7 @@ def check(document: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem
     }
     for name, environment in environments.items():
         yield from _environment(("environments", name), environment)
+        yield from _vantages(("environments", name, "vantages"), environment.get("vantages"), written)
         embedded = environment.get("provider") == "embedded"
         for key, cluster in _tables(environment.get("clusters")).items():
             loc: Loc = clusters[f"{name}/{key}"]
@@ -45,6 +48,7 @@ def check(document: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem
             yield from _unique((*loc, "nodes"), cluster.get("nodes"), written)
             yield from _unique((*loc, "services"), cluster.get("services"), written)
             yield from _services((*loc, "services"), cluster.get("services"), written)
+            yield from _asked_from((*loc, "services"), cluster.get("services"), environment.get("vantages"), written)
             yield from _embedded(loc, cluster, written) if embedded else _inhabited(loc, cluster)
     yield from mistaken(document)
 
@@ -64,6 +68,38 @@ def _environment(loc: Loc, environment: dict[str, Any]) -> Iterator[Problem]:
         yield Problem((*loc, "provider"), f" is missing. A lab needs one of: {', '.join(get_args(Provider))}.")
     if kind == "production" and "provider" in environment:
         yield Problem((*loc, "provider"), " is not for a production, which is never created; remove it.")
+
+
+def _vantages(loc: Loc, vantages: object, written: dict[str, Any]) -> Iterator[Problem]:
+    if not isinstance(vantages, dict):
+        return
+    for name, spec in vantages.items():
+        if name == HERE:
+            yield Problem((*loc, name), " cannot be named: it is always there, the machine that pytest runs on.")
+        elif isinstance(spec, str) and spec.partition("//")[0].partition("=")[0] not in _GATEWAYS:
+            value = shown(follow((*loc, name), written)[1])
+            yield Problem(
+                (*loc, name), f" is {value}; it must begin as a gateway of execnet does: ssh=[USER@]HOST, or popen."
+            )
+
+
+def _asked_from(loc: Loc, services: object, vantages: object, written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield each place that a service is asked from and that there is not, or that it names twice, or cannot be asked from."""
+    known = [HERE, *(vantages if isinstance(vantages, dict) else ())]
+    for index, service in enumerate(_entries(services)):
+        places = _entries(service.get("vantages")) if isinstance(service, dict) else []
+        for at, place in enumerate(places):
+            inside: Loc = (*loc, index, "vantages", at)
+            if not isinstance(place, str):
+                continue
+            if place not in known:
+                yield _wrong(inside, written, known)
+            elif place in places[:at]:
+                yield Problem(inside, f" is {shown(follow(inside, written)[1])} once more.")
+            elif place != HERE and "write" in service:
+                yield Problem(
+                    inside, f" is {shown(follow(inside, written)[1])}; a function in a file is called here only."
+                )
 
 
 def _wrong(loc: Loc, written: dict[str, Any], valid: list[str]) -> Problem:

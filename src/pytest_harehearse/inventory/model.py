@@ -56,6 +56,9 @@ class Service:
     lookup: str | None = None
     #: several hosts in the URL: node names in the order of the hosts, to name the responder.
     responders: tuple[str, ...] = ()
+    #: Where it is asked from, and how execnet reaches an interpreter there; empty: here.
+    vantage: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 from zoneinfo import ZoneInfo
@@ -35,6 +36,8 @@ Layer = Literal["network", "transport", "name", "application", "database"]
 _PACE: Final = {"postgresql": (0.05, 0.5), "mysql": (0.05, 0.5), "command": (0.5, 2.0)}
 _QUICK: Final = (0.02, 0.06)
 _SHORTEST_TIMER_S: Final = 2.0
+#: The vantage that needs no name: the machine that pytest runs on.
+HERE: Final = "here"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _CALLABLE: Final = re.compile(r".+\.py:[A-Za-z_]\w*")
 _SHARE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -194,12 +197,24 @@ class ServiceTable(Table):
     responder: Text | None = None
     write: Callable | None = None
     lookup: Callable | None = None
+    vantages: list[Text] = []
 
-    def plain(self, base: Path) -> Service:
-        """Return the service as plain data, its pace filled in by its kind of probe, its files found from ``base``."""
+    def plain(self, base: Path, vantages: dict[str, str]) -> Iterator[Service]:
+        """Yield the service as plain data, once for each place that it is asked from.
+
+        Args:
+            base: the folder that its files are found from.
+            vantages: places and how they are reached.
+        """
+        for vantage in self.vantages or [HERE]:
+            yield self._asked(base, vantage, vantages.get(vantage, ""))
+
+    def _asked(self, base: Path, vantage: str, via: str) -> Service:
         every, timeout = _PACE.get(self.probe, _QUICK)
         return Service(
-            name=self.name,
+            name=f"{self.name}@{vantage}" if via else self.name,
+            vantage=vantage if via else "",
+            via=via,
             probe=self.probe,
             url=self.url,
             mode=self.mode,
@@ -283,8 +298,9 @@ class ClusterTable(Table):
     drift_files: list[Path_] = []
 
     def plain(
-        self, environment: str, name: str, kind: Kind, provider: str | None, base: Path, site: str | None = None
-    ) -> Cluster:
+        self, environment: str, name: str, kind: Kind, provider: str | None, base: Path, site: str | None = None,
+        vantages: dict[str, str] | None = None,
+    ) -> Cluster:  # fmt: skip
         """Return the cluster as plain data."""
         return Cluster(
             environment=environment,
@@ -294,7 +310,7 @@ class ClusterTable(Table):
             nodes=tuple(Node(node.name, node.url) for node in self.nodes),
             provider=provider,
             group=self.group,
-            services=tuple(service.plain(base) for service in self.services),
+            services=tuple(one for service in self.services for one in service.plain(base, vantages or {})),
             twin=self.twin,
             allow=tuple(self.allow),
             windows=tuple(self.windows),
@@ -317,12 +333,13 @@ class EnvironmentTable(Table):
     kind: Kind
     provider: Provider | None = None
     site: Name | None = None
+    vantages: dict[Name, Text] = {}
     clusters: dict[Name, ClusterTable] = {}
 
     def plain(self, name: str, base: Path) -> Environment:
         """Return the environment as plain data."""
         clusters = {
-            key: cluster.plain(name, key, self.kind, self.provider, base, self.site)
+            key: cluster.plain(name, key, self.kind, self.provider, base, self.site, self.vantages)
             for key, cluster in self.clusters.items()
         }
         return Environment(name, self.kind, self.provider, clusters)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from pytest_harehearse.clock import now
 from pytest_harehearse.errors import Indeterminate
-from pytest_harehearse.events import ClusterRecorded, Event, InvariantLooked, read_events
+from pytest_harehearse.events import ClusterRecorded, Event, InvariantLooked
 from pytest_harehearse.rehearsal import invariants, limits
 from pytest_harehearse.rehearsal.outcome import Watched, observe, strikes
 from pytest_harehearse.rehearsal.scene import places
 from pytest_harehearse.rehearsal.verdict import Verdict
+from pytest_harehearse.streams import read_events
 
 if TYPE_CHECKING:
     from pytest_harehearse.rehearsal.session import Rehearsal

@@ -42,14 +42,25 @@ if command -v nft > /dev/null; then
 fi
 exit 0
 """
-#: $1 root, $2 id. What is undone is proved before it is forgotten.
-_UNDO: Final = """folder=$1/$2
-[ -e "$folder/undo.sh" ] || exit 0
-sh "$folder/undo.sh" < /dev/null || exit 1
-[ ! -e "$folder/undone.sh" ] || sh "$folder/undone.sh" < /dev/null || exit 1
+#: $1 root, $2 id. 0: whoever removed the folder has proved before that it is undone; removing it may take a moment.
+_GONE: Final = """folder=$1/$2
+gone() {
+  for try in 1 2 3 4 5 6 7 8 9 10; do [ -e "$folder" ] || return 0; sleep 0.2; done
+  return 1
+}
+"""
+#: $1 root, $2 id. What is undone is proved before it is forgotten. Its own timer may do the same at this instant.
+_UNDO: Final = f"""{_GONE}[ -e "$folder/undo.sh" ] || {{ gone; exit; }}
+sh "$folder/undo.sh" < /dev/null || gone || exit 1
+[ ! -e "$folder/undone.sh" ] || sh "$folder/undone.sh" < /dev/null || gone || exit 1
 rm -rf "$folder"
 rmdir "$1" 2> /dev/null
 [ ! -e "$folder" ]
+"""
+#: $1 root, $2 id. One that is being removed is undone; one that stays was torn by whatever killed its maker.
+_EMPTY: Final = f"""{_GONE}gone && exit
+echo "its undo.sh is gone, so nothing here can tell whether it was undone" >&2
+exit 1
 """
 #: $1 family, $2 name: only a table of ours by its name.
 _DROP: Final = """PATH=$PATH:/usr/sbin:/sbin
@@ -146,9 +157,10 @@ def _read(place: Place, line: str) -> Left | None:
 
 def undo(left: Left) -> str | None:
     """Undo something that was left and prove it; return why that failed or is not known, None when it is undone."""
-    if left.kind == "empty":
-        return "its undo.sh is gone, so nothing here can tell whether it was undone"
-    script, rows = (_DROP, (left.strike, left.id)) if left.kind == "table" else (_UNDO, (left.place.root, left.id))
+    if left.kind == "table":
+        script, rows = _DROP, (left.strike, left.id)
+    else:
+        script, rows = _EMPTY if left.kind == "empty" else _UNDO, (left.place.root, left.id)
     said = left.place.channel.run(Script(script, rows), deadline=UNDO_S, root=left.place.as_root)
     if isinstance(said, Done):
         return None if said.rc == 0 else words(said)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
@@ -139,6 +139,9 @@ class PlannedSeen:
     reason = PlannedInterruption.reason
     attempts = errors = slow = 0
 
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._names = tuple(names)
+
     @property
     def lost_writes(self) -> list[int]:
         """Nothing was written."""
@@ -154,8 +157,23 @@ class PlannedSeen:
         """Whether a service can be asked from here shows when it is."""
         return {}
 
+    @property
+    def services(self) -> Mapping[str, PlannedSeen]:
+        """What would be watched, none of it measured."""
+        return dict.fromkeys(self._names, self)
+
     def __getitem__(self, name: str) -> PlannedSeen:
         return self
+
+    # Without it, whoever goes through the services would ask for a first, a second … without end.
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
 
 class Plan:
@@ -251,7 +269,7 @@ class PlannedProbes:
             for s in chosen
         )
         self._plan.lines.append(f"watch      {said or 'no service'}")
-        yield PlannedSeen()
+        yield PlannedSeen([s.name for s in chosen])
         self._plan.lines.append("watch ends, numbered writes are looked up")
 
 

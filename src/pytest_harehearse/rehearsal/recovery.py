@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -87,8 +87,7 @@ def recover(scene: Scene, journal: Journal, *, dry_run: bool = False) -> Recover
     found.unknown += [f"{name}: {why}" for name, why in {**silent, **unknown}.items()]
     # What takes a node away goes first: then the others can be reached. The lease goes last.
     work = [*_in_the_lab(scene, found), *map(_at_its_place, left), *_of_the_manager(scene, found, left)]
-    if leased is not None:
-        work.append(_Work(f"the lease of {leased.describe()}", "take it away", partial(_take_away, scene, leased)))
+    work += _of_the_lease(scene, leased)
     if dry_run:
         untouched = "not touched: dry run"
         found.findings = [Finding(one.what, one.undo, None, untouched) for one in work]
@@ -97,14 +96,21 @@ def recover(scene: Scene, journal: Journal, *, dry_run: bool = False) -> Recover
         ]
         return found
     found.findings = [_do(one) for one in work]
-    if found.unknown and any(finding.done for finding in found.findings):
-        _look_again(scene, found)
+    its_lease = None if leased is None else _told(leased)
+    if (found.unknown or _stays(found, its_lease)) and any(finding.done for finding in found.findings):
+        _look_again(scene, found, its_lease)
     _close(scene, journal, found)
     return found
 
 
-def _look_again(scene: Scene, found: Recovery) -> None:
-    """Ask anew what could not be asked before, as a node that had no power; what is silent to the end stays unknown."""
+def _look_again(scene: Scene, found: Recovery, its_lease: str | None) -> None:
+    """Ask anew what could not be asked before, as a node that had no power; what is silent to the end stays unknown.
+
+    Args:
+        scene: the cluster, reached.
+        found: what is known so far.
+        its_lease: the finding of the lease that could not be taken away everywhere; None: there was none.
+    """
     until = time.monotonic() + AGAIN_S
     while True:
         found.unknown, found.others = [], []
@@ -115,12 +121,33 @@ def _look_again(scene: Scene, found: Recovery) -> None:
             found.held = leased.describe()
             return
         work = [*_in_the_lab(scene, found), *map(_at_its_place, left), *_of_the_manager(scene, found, left)]
+        work += _of_the_lease(scene, leased)
         # One that failed before and is tried again is told once, as it is now.
         told = {finding.what: finding for finding in (*found.findings, *map(_do, work))}
         found.findings = list(told.values())
-        if not found.unknown or time.monotonic() >= until:
+        if leased is None and not silent:
+            # A node that was booted meanwhile has it no more.
+            found.findings = [
+                replace(one, done=True, detail="it lies nowhere any more")
+                if one.what == its_lease and not one.done
+                else one
+                for one in found.findings
+            ]
+        if (not found.unknown and not _stays(found, its_lease)) or time.monotonic() >= until:
             return
         time.sleep(0.5)
+
+
+def _of_the_lease(scene: Scene, leased: lease.Lease | None) -> list[_Work]:
+    return [] if leased is None else [_Work(_told(leased), "take it away", partial(_take_away, scene, leased))]
+
+
+def _told(leased: lease.Lease) -> str:
+    return f"the lease of {leased.describe()}"
+
+
+def _stays(found: Recovery, its_lease: str | None) -> bool:
+    return any(one.what == its_lease and not one.done for one in found.findings)
 
 
 def _at_its_place(left: leftovers.Left) -> _Work:

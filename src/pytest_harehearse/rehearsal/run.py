@@ -14,17 +14,9 @@ from pathlib import Path
 
 from pytest_harehearse.clock import Anchor, anchor
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.events import (
-    STREAM,
-    Event,
-    EventLog,
-    RunFinished,
-    RunStarted,
-    WorkerFinished,
-    WorkerStarted,
-    decode,
-)
+from pytest_harehearse.events import Event, RunFinished, RunStarted, WorkerFinished, WorkerStarted, decode
 from pytest_harehearse.safety.journal import Journal
+from pytest_harehearse.streams import STREAM, EventLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +92,7 @@ def start(store: Path, argv: list[str], clean: Callable[[str], str] | None = Non
     log.write(
         RunStarted(
             t=clocks.mono, run=directory.name, version=version("pytest-harehearse"), wall=clocks.wall, argv=argv,
-            python=platform.python_version(), host=_host(), store=str(store), testrun=testrun,
+            python=platform.python_version(), host=host(), store=str(store), testrun=testrun,
         )
     )  # fmt: skip
     return Run(directory.name, directory, store, clocks, log, Journal(store))
@@ -131,7 +123,7 @@ def join(store: Path, testrun: str, worker: str, clean: Callable[[str], str] | N
     except OSError as error:
         raise unwritable(store, error.strerror) from error
     clocks = anchor()
-    log.write(WorkerStarted(t=clocks.mono, worker=worker, pid=os.getpid(), wall=clocks.wall, host=_host()))
+    log.write(WorkerStarted(t=clocks.mono, worker=worker, pid=os.getpid(), wall=clocks.wall, host=host()))
     return Run(directory.name, directory, store, clocks, log, Journal(store), worker)
 
 
@@ -145,5 +137,6 @@ def _testrun(directory: Path) -> str | None:
     return first.testrun if isinstance(first, RunStarted) else None
 
 
-def _host() -> str:
+def host() -> str:
+    """Return this machine in words: name, kind, processors."""
     return f"{socket.gethostname()} ({platform.system()} {platform.machine()}, {os.cpu_count()} cores)"

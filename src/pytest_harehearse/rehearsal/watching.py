@@ -21,7 +21,7 @@ from pytest_harehearse.probes.attempts import Attempt, Outcome, read_attempts, r
 from pytest_harehearse.probes.audit import Audit, audit
 from pytest_harehearse.probes.kinds import layer_of, limitation, prepare
 from pytest_harehearse.probes.kinds.urls import hide
-from pytest_harehearse.probes.meter import Meter
+from pytest_harehearse.probes.meters import Meters
 from pytest_harehearse.probes.seen import Seen
 from pytest_harehearse.rehearsal.claim_watch import ClaimWatch
 from pytest_harehearse.rehearsal.cluster import Cluster
@@ -81,10 +81,11 @@ class Probes:
         claims = manager.claims() if isinstance(manager, Claims) else ()
         identity = f"{recorder.rehearsal}.{next(self._numbers)}"
         claiming = {claim.name: f"{claim.name}.claim" for claim in claims}
-        asked = [*services, *(dataclasses.replace(claim, name=claiming[claim.name]) for claim in claims)]
+        here = [service for service in services if not service.via]
+        asked = [*here, *(dataclasses.replace(claim, name=claiming[claim.name]) for claim in claims)]
         commands = manager.claim_commands() if isinstance(manager, ClaimsByCommand) else {}
         asking = ClaimWatch(commands, self._cluster.channels, self._run.attempts, f"{identity}.")
-        meter = Meter.start(asked, self._run.attempts, f"{identity}.")
+        meter = Meters.start(asked, services, self._run.attempts, f"{identity}.")
         claim_files = {node: meter.files[name] for node, name in claiming.items()} | asking.files
         recorder.write(
             MeterStarted(
@@ -127,7 +128,8 @@ class Probes:
         return any(seen.asked_nodes for seen in self.seen)
 
     def _askable(self, service: Service, seen: Seen) -> bool:
-        reason = limitation(service)
+        # Elsewhere, the meter there finds out.
+        reason = None if service.via else limitation(service)
         if reason is not None:
             seen.skipped[service.name] = reason
             self._cluster.recorder.tell(f"{service.name} is not watched: {reason}")
@@ -139,12 +141,12 @@ class Probes:
     def _describe(self, service: Service, path: Path) -> dict[str, Any]:
         return {
             "name": service.name, "probe": service.probe, "mode": service.mode, "session": service.session,
-            "layer": layer_of(service), "target": hide(service.url), "every": service.every,
+            "layer": layer_of(service), "vantage": service.vantage, "target": hide(service.url), "every": service.every,
             "timeout": service.timeout, "interruption": service.interruption, "file": self._relative(path),
         }  # fmt: skip
 
     @staticmethod
-    def _until_served(meter: Meter, files: Mapping[str, Path], within: float, at_least: float = 0.0) -> None:
+    def _until_served(meter: Meters, files: Mapping[str, Path], within: float, at_least: float = 0.0) -> None:
         began = now()
         while meter.alive() and now() < began + within:
             if now() >= began + at_least and all(served(read_tail(path), began) for path in files.values()):
@@ -199,7 +201,7 @@ class Probes:
             )
         return tuple(known[name] for name in names) or tuple(known.values())
 
-    def _audit(self, service: Service, meter: Meter) -> Audit:
+    def _audit(self, service: Service, meter: Meters) -> Audit:
         recorder = self._cluster.recorder
         file = read_attempts(meter.files[service.name])
         found = audit(service, str(file.header["writer"]), file.attempts, deadline=AUDIT_DEADLINE_S)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import allure as _untyped
 
 from pytest_harehearse import events as e
+from pytest_harehearse import streams
 from pytest_harehearse.history.summary import RunSummary
 from pytest_harehearse.report import markdown, svg, wording
 from pytest_harehearse.report.html import stylesheet
@@ -95,11 +96,11 @@ def attach(summary: RunSummary, directory: Path) -> None:
     for one in summary.rehearsals:
         allure.dynamic.label("epic", one.cluster)
         allure.dynamic.label("severity", "critical" if one.kind == "production" else "normal")
-        drawing = svg.timeline(one, summary.anchor)
+        drawing = svg.timeline(one, summary.clocks(one))
         alone = drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         head, bracket, rest = alone.partition(">")
         allure.attach(f"{head}{bracket}<style>{stylesheet()}</style>{rest}", "timeline", allure.attachment_type.SVG)
-        lines = [line for path in e.streams(directory) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line for path in streams.streams(directory) for line in path.read_text(encoding="utf-8").splitlines()]
         mine = [line for line in lines if f'"rehearsal": "{one.id}"' in line]
         allure.attach("\n".join(mine), "events", allure.attachment_type.JSON, "jsonl")
         allure.attach(markdown.render(summary), "report", allure.attachment_type.TEXT, "md")

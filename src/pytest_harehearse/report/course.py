@@ -43,6 +43,8 @@ def notes(service: ServiceSummary) -> list[str]:
         found.append(f"served, but slowly: {length} ({wording.plural(service.slow.attempts, 'answer')})")
     if service.ramp is not None:
         found += _ramp(service)
+    # From where, and how surely it lies on this axis; of the runner's own the details tell.
+    found += [wording.plain(note) for note in service.notes if note.startswith("asked from ")]
     return found
 
 

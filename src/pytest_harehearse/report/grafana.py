@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from pytest_harehearse.clock import Anchor
 from pytest_harehearse.errors import ConfigError
 from pytest_harehearse.report.wording import plain, plural
 
@@ -56,10 +57,8 @@ def regions(summary: RunSummary) -> list[dict[str, Any]]:
 
 
 def _regions(summary: RunSummary) -> Iterator[dict[str, Any]]:
-    def at(mono: float) -> int:
-        return round((summary.anchor.wall + mono - summary.anchor.mono) * 1000)
-
     for rehearsal in summary.rehearsals:
+        clocks = summary.clocks(rehearsal)
         tags = ["harehearse", rehearsal.kind, rehearsal.cluster, rehearsal.verdict.value]
         where = f"{rehearsal.cluster}, {rehearsal.name}, run {summary.run}"
         # Faults that are still there, or a run that was killed, reach to the end of what is known.
@@ -79,11 +78,15 @@ def _regions(summary: RunSummary) -> Iterator[dict[str, Any]]:
         ]
         for kind, name, what, start, end in sorted(spans, key=lambda one: one[3]):
             yield {
-                "time": at(start),
-                "timeEnd": at(max(start, rehearsal.end if end is None else end)),
+                "time": _milliseconds(clocks, start),
+                "timeEnd": _milliseconds(clocks, max(start, rehearsal.end if end is None else end)),
                 "tags": [plain(tag) for tag in dict.fromkeys([*tags, kind, name])],
                 "text": _text(what, where, ended=end is not None),
             }
+
+
+def _milliseconds(clocks: Anchor, mono: float) -> int:
+    return round((clocks.wall + mono - clocks.mono) * 1000)
 
 
 def _text(what: str, where: str, *, ended: bool) -> str:

@@ -118,9 +118,9 @@ def _figures(summary: RunSummary, anchors: list[str], room: int) -> Mapping[str,
     figures: dict[str, tuple[str, ...]] = {}
     spent = 0
     for anchor, rehearsal in worst_first:
-        drawing = svg.timeline(rehearsal, summary.anchor, points=points, rehearsal_id=anchor)
+        drawing = svg.timeline(rehearsal, summary.clocks(rehearsal), points=points, rehearsal_id=anchor)
         strips = [
-            strip.strip(found, summary.anchor, anchor, number) if strip.drawn(found) else ""
+            strip.strip(found, summary.clocks(rehearsal), anchor, number) if strip.drawn(found) else ""
             for number, found in enumerate(rehearsal.phases[:MOST_STRIPS], start=1)
         ]
         spent += sum(len(text.encode()) for text in (drawing, *strips))

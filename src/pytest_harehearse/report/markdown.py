@@ -156,7 +156,8 @@ def _repeats(summary: RunSummary) -> list[str]:
 
 
 def _rehearsal(rehearsal: RehearsalSummary) -> list[str]:
-    where = f"{text(rehearsal.cluster)} ({_kind(rehearsal.kind)}) · {text(rehearsal.name)}"
+    told = (rehearsal.name, rehearsal.runner) if rehearsal.runner else (rehearsal.name,)
+    where = " · ".join([f"{text(rehearsal.cluster)} ({_kind(rehearsal.kind)})", *map(text, told)])
     lines = ["", f"## {_verdict(rehearsal.verdict)}: {text(rehearsal.title)}", "", where]
     if rehearsal.reason:
         lines += ["", f"**{wording.sign(rehearsal.verdict)} {text(rehearsal.reason)}**"]

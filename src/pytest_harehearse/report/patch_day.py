@@ -104,8 +104,8 @@ class Pair:
 def side_by_side(summary: RunSummary) -> list[Pair]:
     """Return what users felt of the same patch in both ways, where one run has both: the last of each."""
     found = []
-    for cluster in dict.fromkeys(one.cluster for one in summary.rehearsals):
-        first, place = (_of(summary, cluster, way) for way in (STANDBY_FIRST, IN_PLACE))
+    for runner, cluster in dict.fromkeys((one.runner, one.cluster) for one in summary.rehearsals):
+        first, place = (_of(summary, runner, cluster, way) for way in (STANDBY_FIRST, IN_PLACE))
         if first is None or place is None or _patch(first) != _patch(place):
             continue
         others = _whole(place)
@@ -124,12 +124,12 @@ def side_by_side(summary: RunSummary) -> list[Pair]:
     return found
 
 
-def _of(summary: RunSummary, cluster: str, way: str) -> RehearsalSummary | None:
+def _of(summary: RunSummary, runner: str, cluster: str, way: str) -> RehearsalSummary | None:
     """Return the last rehearsal that carried a patch day out in one way, alone and to its end."""
     fit = [
         one
         for one in summary.rehearsals
-        if one.cluster == cluster
+        if (one.runner, one.cluster) == (runner, cluster)
         and len(one.patch_days) == 1
         and one.patch_days[0].way == way
         and one.patch_days[0].went_through

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.events import streams
+from pytest_harehearse.history import parts
+from pytest_harehearse.streams import streams
 
 FILE: Final = "run.sig"
 SCHEMA: Final = 1
@@ -50,7 +51,8 @@ def digests(directory: Path) -> dict[str, str]:
         OSError: one cannot be read.
     """
     found = [path for path in (*(directory / name for name in _COUNTS), *streams(directory)) if path.is_file()]
-    found += sorted(path for path in (directory / "attempts").rglob("*") if path.is_file())
+    for folder in ("attempts", parts.FOLDER):
+        found += sorted(path for path in (directory / folder).rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 

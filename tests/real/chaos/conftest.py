@@ -13,8 +13,8 @@ from tests.chaos.instants import Instant, Stream, wait_for
 from tests.chaos.residue import Baseline, of_run
 from tests.chaos.round import begin, kill
 
-from pytest_harehearse.events import read_run
 from pytest_harehearse.safety.journal import Journal
+from pytest_harehearse.streams import read_run
 
 
 @pytest.fixture(scope="session", autouse=True)

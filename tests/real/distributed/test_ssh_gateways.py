@@ -9,7 +9,8 @@ import sys
 import pytest
 from tests.real.remote import sshd as servers
 
-from pytest_harehearse.events import Noted, RehearsalStarted, read_run
+from pytest_harehearse.events import Noted, RehearsalStarted
+from pytest_harehearse.streams import read_run
 
 INVENTORY = """
 [environments.demo]

@@ -13,9 +13,10 @@ from tests.chaos.residue import of_run
 from tests.chaos.round import begin, kill
 
 from pytest_harehearse.cli import exits
-from pytest_harehearse.events import ActionStep, StepStarted, read_events
+from pytest_harehearse.events import ActionStep, StepStarted
 from pytest_harehearse.managers.patroni_pause import paused
 from pytest_harehearse.safety.journal import Journal
+from pytest_harehearse.streams import read_events
 
 #: The timer would come long after this test: whatever is ended here, recover ended it.
 INVENTORY = """

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,33 @@ def test_a_folder_of_ours_that_lost_its_undo_is_never_clean(place):
     assert left.undo == f"look at {place.root}/f2/about.json, undo what it tells of, and remove the folder"
     assert leftovers.undo(left) == "its undo.sh is gone, so nothing here can tell whether it was undone"
     assert folder.exists()
+
+
+@pytest.mark.parametrize("when", ["undo", "proof"])
+def test_its_own_timer_undoes_it_at_the_same_instant(place, when):
+    """Its timer removes the folder once it has proved that all is undone; what we cannot read any more is no failure."""
+    folder = Path(place.root, "f4")
+    folder.mkdir(parents=True)
+    # As ``rm -r`` of the timer does: the proof first, the folder a little later.
+    timer = f"rm {folder}/undone.sh; (sleep 0.5; rm -r {folder}) > /dev/null 2>&1 &"
+    (folder / "undone.sh").write_text(f"{timer}\necho 'struck again?'; exit 1\n" if when == "proof" else "true\n")
+    (folder / "undo.sh").write_text(f"{timer}\necho 'no such process'; exit 1\n" if when == "undo" else "true\n")
+    left = leftovers.Left(place, "undo", "f4", "node_freeze", "n1")
+    assert leftovers.undo(left) is None
+    assert not folder.exists()
+
+
+def test_a_folder_that_is_just_being_removed_is_undone(place):
+    """Found without its undo, and a moment later not at all."""
+    folder = Path(place.root, "f5")
+    folder.mkdir(parents=True)
+    (folder / "about.json").write_text("{}")
+    (left,), _ = leftovers.find([place])
+    assert left.kind == "empty"
+    soon = threading.Timer(0.5, shutil.rmtree, [folder])
+    soon.start()
+    assert leftovers.undo(left) is None
+    soon.join()
 
 
 @pytest.mark.parametrize("text", ["", "12x", "noon"])

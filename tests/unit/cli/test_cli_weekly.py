@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.common.run_files import happened, write
 
 from pytest_harehearse.cli import exits, weekly, weekly_hook, weekly_run
 from pytest_harehearse.cli import weekly_plan as plans
@@ -113,6 +114,26 @@ ALL = [
 def test_the_help_is_golden(harehearse, snapshot):
     """Read it as a user does."""
     assert harehearse("weekly", "--help").out == snapshot
+
+
+def test_its_runs_are_put_together_for_a_report_with_others(stage, harehearse):
+    """What a job brings to the one that makes the report of all."""
+    write(stage.folder, happened("r-7"))
+    said = harehearse("weekly", "--merge", "runs")
+    assert said.status == exits.OK
+    assert "✓ merge runs: 1 run (" in said.out
+    assert (stage.folder / "runs" / "parts" / "r-7" / "events.jsonl").is_file()
+
+
+@pytest.mark.parametrize("rehearsals", [{}, None])
+def test_runs_that_cannot_be_put_together_are_unknown(stage, harehearse, rehearsals):
+    """None was finished, or what was is none."""
+    stage.rehearsals = rehearsals
+    said = harehearse("weekly", "--merge", "runs")
+    assert said.status == exits.UNKNOWN
+    why = "pytest finished no run" if rehearsals == {} else f"The run {stage.folder} cannot be merged: "
+    assert f"? merge runs: could not be done: {why}" in said.out
+    assert not (stage.folder / "runs").exists()
 
 
 def test_the_steps_in_their_order(stage, harehearse):

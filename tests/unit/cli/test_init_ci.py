@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_harehearse.cli import exits, init, init_ci
+from pytest_harehearse.cli import exits, init, init_ci, init_matrix
 
 ROOT = Path(__file__).parents[3]
 
@@ -171,11 +171,17 @@ def test_a_line_break_cannot_stand_in_a_unit(tmp_path, harehearse):
 
 
 def test_the_project_s_own_week_is_the_template_s():
-    """The same steps, except for what is installed and rehearsed."""
+    """A job for each of its labs; the same steps, except for what is installed and rehearsed."""
     own = yaml.safe_load((ROOT / ".github/workflows/weekly.yml").read_text())
-    template = yaml.safe_load(init.template("weekly.github.yml"))
+    jobs = [init_matrix.Job(name.replace("/", "-"), (name,)) for name in ("demo/orders", "demo-valkey/carts")]
+    text = init_matrix.fill("github", init.template("weekly.matrix.github.yml"), "cluster", jobs)
+    template = yaml.safe_load(text)
+    # Its own package is installed from its own files, also for the report.
+    checkout = own["jobs"]["report"]["steps"].pop(0)
+    assert checkout == {"uses": "actions/checkout@v4"}
     for both in (own, template):
-        for step in both["jobs"]["weekly"]["steps"]:
-            if step.get("name") in {"Install", "Drift, rehearsals, comparison, gate"}:
-                assert step.pop("run")
+        for job in ("weekly", "report"):
+            for step in both["jobs"][job]["steps"]:
+                if step.get("name") in {"Install", "Drift, rehearsals, comparison, gate"}:
+                    assert step.pop("run")
     assert own == template

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_harehearse import events as e
+from pytest_harehearse import streams
 from pytest_harehearse.clock import Anchor, anchor, now
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -48,7 +49,7 @@ def note(text, t=1.0):
 
 
 def written(path, *happened):
-    log = e.EventLog(path)
+    log = streams.EventLog(path)
     for event in happened:
         log.write(event)
     log.close()
@@ -68,7 +69,7 @@ def test_an_event_comes_back_as_it_was(event):
 def test_a_stream_comes_back_as_it_was(tmp_path_factory, happened):
     """Through the file as well, in order."""
     path = written(tmp_path_factory.mktemp("stream") / "events.jsonl", *happened)
-    assert list(e.read_events(path)) == happened
+    assert list(streams.read_events(path)) == happened
 
 
 def test_every_event_class_is_a_known_kind():
@@ -80,7 +81,7 @@ def test_every_event_class_is_a_known_kind():
 def test_half_characters_are_kept(tmp_path):
     """An argument that is no UTF-8 reaches Python as a lone surrogate, which no UTF-8 file can hold as it stands."""
     path = written(tmp_path / "events.jsonl", note("caf\udce9 – é \U0001f407"))
-    assert [x.text for x in e.read_events(path)] == ["caf\udce9 – é \U0001f407"]
+    assert [x.text for x in streams.read_events(path)] == ["caf\udce9 – é \U0001f407"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_kind_of_a_later_version_is_passed_over(tmp_path):
         '{"event": "Teleported", "t": 1.0, "to": "n2"}\n'
         '{"event": "Noted", "t": 2.0, "rehearsal": "r1", "text": "x", "mood": "fine"}\n'
     )
-    assert list(e.read_events(path)) == [note("x", 2.0)]
+    assert list(streams.read_events(path)) == [note("x", 2.0)]
 
 
 def test_a_torn_last_line_is_left_out(tmp_path):
@@ -118,7 +119,7 @@ def test_a_torn_last_line_is_left_out(tmp_path):
     path = written(tmp_path / "events.jsonl", note("one"))
     with path.open("ab") as file:
         file.write(e.encode(note("zwölf")).encode()[:-4])
-    assert list(e.read_events(path)) == [note("one")]
+    assert list(streams.read_events(path)) == [note("one")]
 
 
 @given(cut=st.integers(0, 400))
@@ -127,7 +128,7 @@ def test_a_stream_cut_anywhere_is_read_up_to_there(tmp_path_factory, cut):
     happened = [note("één", 1.0), note("zwölf", 2.0), note("\U0001f407", 3.0)]
     path = written(tmp_path_factory.mktemp("cut") / "events.jsonl", *happened)
     path.write_bytes(path.read_bytes()[:cut])
-    found = list(e.read_events(path))
+    found = list(streams.read_events(path))
     assert found == happened[: len(found)]
 
 
@@ -138,7 +139,7 @@ def test_a_damaged_line_in_the_middle_is_an_error(tmp_path):
     lines[1] = lines[1][:-5]
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(ValueError, match=r"events\.jsonl:2: "):
-        list(e.read_events(path))
+        list(streams.read_events(path))
 
 
 def test_a_damaged_last_line_that_was_ended_is_an_error(tmp_path):
@@ -147,12 +148,12 @@ def test_a_damaged_last_line_that_was_ended_is_an_error(tmp_path):
     with path.open("a") as file:
         file.write('{"event": "Not\n')
     with pytest.raises(ValueError, match=r"events\.jsonl:2: "):
-        list(e.read_events(path))
+        list(streams.read_events(path))
 
 
 def test_an_event_after_the_end_is_an_error(tmp_path):
     """It must not pass unnoticed."""
-    log = e.EventLog(tmp_path / "events.jsonl")
+    log = streams.EventLog(tmp_path / "events.jsonl")
     log.close()
     log.close()
     with pytest.raises(OSError, match="is closed; the event Noted came too late"):
@@ -161,15 +162,15 @@ def test_an_event_after_the_end_is_an_error(tmp_path):
 
 def test_each_event_is_readable_at_once(tmp_path):
     """A run killed right after it has lost nothing."""
-    log = e.EventLog(tmp_path / "events.jsonl")
+    log = streams.EventLog(tmp_path / "events.jsonl")
     log.write(note("one"))
-    assert list(e.read_events(log.path)) == [note("one")]
+    assert list(streams.read_events(log.path)) == [note("one")]
     log.close()
 
 
 def test_many_threads_write_whole_lines(tmp_path):
     """No line is torn by another, and each thread's order is kept."""
-    log = e.EventLog(tmp_path / "events.jsonl")
+    log = streams.EventLog(tmp_path / "events.jsonl")
     gate = threading.Barrier(8)
 
     def scribble(writer):
@@ -183,7 +184,7 @@ def test_many_threads_write_whole_lines(tmp_path):
     for thread in threads:
         thread.join(60)
     log.close()
-    found = list(e.read_events(log.path))
+    found = list(streams.read_events(log.path))
     assert len(found) == 800
     for writer in range(8):
         assert [x.text for x in found if x.rehearsal == f"w{writer}"] == [str(n) for n in range(100)]

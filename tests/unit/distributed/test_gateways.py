@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_harehearse.distributed import gateways
+from pytest_harehearse.remote import gateways as asked
 
 
 def spec(ssh, python=None):
@@ -43,7 +44,7 @@ def answers(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_what_a_machine_answers(answers, monkeypatch, script, why):
-    monkeypatch.setattr(gateways, "ANSWER_S", 1 if "sleep" in script else 30)
+    monkeypatch.setattr(asked, "ANSWER_S", 1 if "sleep" in script else 30)
     answers(script)
     assert gateways.limitations([spec("ops@paris", "py3")], "1.2.0") == ({0: why} if why else {})
 
@@ -65,4 +66,4 @@ def test_this_machine_is_not_asked_and_each_other_is_known_by_its_place(answers)
 
 def test_without_ssh_it_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert gateways.limitations([spec("paris")], "1") == {0: "ssh is not installed here"}
+    assert gateways.limitations([spec("paris")], "1") == {0: "cannot be reached: ssh is not installed here"}

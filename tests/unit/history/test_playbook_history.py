@@ -8,11 +8,12 @@ import json
 
 import pytest
 
-from pytest_harehearse.events import EventLog, PlaybookFixed, RehearsalStarted, RunStarted, StepFinished, StepStarted
+from pytest_harehearse.events import PlaybookFixed, RehearsalStarted, RunStarted, StepFinished, StepStarted
 from pytest_harehearse.history.playbooks import rehearsed, roles
 from pytest_harehearse.rehearsal.patching import steps
 from pytest_harehearse.rehearsal.patching.patches import reboot
 from pytest_harehearse.rehearsal.patching.progress import same_test
+from pytest_harehearse.streams import EventLog
 
 STEPS = steps.standby_first(reboot(), "n1", ["n2"], drains=False, prove=False, switchback=False)
 TEST = "scenarios/test_patch.py::test_patch[lab/web]"

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pytest_harehearse.errors import ConfigError
-from pytest_harehearse.events import RunFinished, RunStarted, read_events
+from pytest_harehearse.events import RunFinished, RunStarted
 from pytest_harehearse.history.build import build
 from pytest_harehearse.history.rundir import as_json, find, write_json
 from pytest_harehearse.rehearsal.run import start
+from pytest_harehearse.streams import read_events
 
 
 def runs(store, *names):

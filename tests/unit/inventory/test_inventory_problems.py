@@ -105,7 +105,7 @@ def test_the_top_of_the_file(problems, text, expected):
             '[environments.demo]\nkind = "lab"\nproviders = "lxd"',
             (
                 "harehearse.toml: environments.demo.providers is not a setting of an environment."
-                " Did you mean 'provider'? Settings are: kind, provider, site, clusters."
+                " Did you mean 'provider'? Settings are: kind, provider, site, vantages, clusters."
             ),
         ),
         (
@@ -124,7 +124,7 @@ def test_the_top_of_the_file(problems, text, expected):
             '[environments.demo]\nkind = "production"\ncluster = {}',
             (
                 "harehearse.toml: environments.demo.cluster is not a setting of an environment. Did you mean 'clusters'?"
-                " Settings are: kind, provider, site, clusters."
+                " Settings are: kind, provider, site, vantages, clusters."
             ),
         ),
     ],

@@ -210,14 +210,6 @@ def test_a_site_without_a_runner_is_told_and_the_others_go_on(project, summary):
                 "writes the other may not read. Install the same version on both."
             ),
         ),
-        (
-            "boot",
-            "another",
-            (
-                "Worker gw0 is on another machine than the process that conducts it, and this version cannot put the clocks of two "
-                "machines on one axis, so nothing was started. Run pytest on each of them for itself."
-            ),
-        ),
     ],
 )
 def test_a_worker_that_does_not_fit_is_refused(project, key, value, said):
@@ -235,6 +227,88 @@ def pytest_configure_node(node):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().strip() == f"ERROR: {said}"
     assert not (project.path / ".harehearse").exists()
+
+
+#: Makes every worker believe that it is on another machine, in a folder of its own.
+FAR = (
+    CONFTEST
+    + """
+import os, pytest
+
+@pytest.hookimpl(trylast=True, optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["harehearse"]["boot"] = "another"
+    {more}
+
+def pytest_cmdline_main(config):
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        config.option.harehearse_store = "far-" + worker
+"""
+)
+
+
+def the_run(project, store=".harehearse"):
+    [run] = (project.path / store / "runs").iterdir()
+    return run
+
+
+def test_runs_of_other_machines_are_brought_into_the_one_that_is_told(project):
+    """Each is whole where it was made, with its own labs and clocks; here is one run, one report, one line in the history."""
+    project.makeconftest(FAR.format(more=""))
+    result = project.runpytest_subprocess("-n2")
+    result.assert_outcomes(passed=10)
+    run = the_run(project)
+    assert sorted(path.name for path in (run / "parts").iterdir()) == ["gw0", "gw1"]
+    found = json.loads((run / "run.json").read_text())
+    assert (found["verdict"], found["problems"]) == ("passed", [])
+    assert len(found["rehearsals"]) == 9
+    assert len({one["id"] for one in found["rehearsals"]}) == 9
+    assert {one["cluster"] for one in found["rehearsals"]} == {f"lab/{name}" for name in CLUSTERS}
+    for one in found["rehearsals"]:
+        assert re.fullmatch(r"run r-\d+w\d+-01 on .*", one["runner"])
+        assert one["anchor"] is not None
+    # What it made there, it removed there: no worker's lab is somebody else's.
+    result.stdout.fnmatch_lines(["*9 rehearsals*"])
+    for worker in ("gw0", "gw1"):
+        assert (the_run(project, f"far-{worker}") / "events.jsonl").read_text().count("RunFinished") == 1
+
+
+def test_a_far_worker_with_another_inventory_is_refused(project):
+    project.makeconftest(FAR.format(more='node.workerinput["harehearse"]["inventory"] = "of another"'))
+    result = project.runpytest_subprocess("-n1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().strip() == (
+        f"ERROR: Worker gw0 is on another machine, and its {project.path / 'harehearse.toml'} is not the inventory that conducts it, "
+        "so nothing was started: what is a lab here must be one there. Bring the same file there, by --rsyncdir, say."
+    )
+    assert not (project.path / ".harehearse").exists()
+
+
+def test_a_far_worker_that_dies_is_told(project, monkeypatch):
+    """What it wrote is there and not here; its cluster is healed from here, and the rehearsal is unknown."""
+    monkeypatch.setenv("DIES", "lab/b")
+    project.makeconftest(FAR.format(more=""))
+    result = project.runpytest_subprocess("-n3")
+    assert result.ret == 1
+    found = json.loads((the_run(project) / "run.json").read_text())
+    verdicts = {one["nodeid"].rpartition("::")[2]: one["verdict"] for one in found["rehearsals"]}
+    assert verdicts["test_failover_two[lab/b]"] == verdicts["test_failover_three[lab/b]"] == "unknown"
+    assert {verdict for name, verdict in verdicts.items() if "lab/b" not in name} == {"passed"}
+    assert found["verdict"] == "unknown"
+
+
+def test_a_run_that_is_too_large_to_be_sent_is_told(project):
+    project.makeconftest(FAR.format(more="") + "\nfrom pytest_harehearse.distributed import far\nfar.MOST = 10\n")
+    result = project.runpytest_subprocess("-n1", "-k", "one and a]")
+    said = "The run of worker gw0 is not in this one: it has 0 MiB, and at most 0 are sent. It lies on "
+    then = "; bring it here, and: harehearse report --merge DIR RUN RUN"
+    result.stdout.fnmatch_lines([f"{said}* in */far-gw0/runs/r-*{then}"])
+    assert result.ret == 1
+    found = json.loads((the_run(project) / "run.json").read_text())
+    [problem] = found["problems"]
+    assert problem.startswith(f"gw0 cannot be read, so nothing of it is here: {said}")
+    assert found["verdict"] == "unknown"
 
 
 def test_the_longest_cluster_is_begun_first(project):

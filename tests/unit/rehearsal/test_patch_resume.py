@@ -10,20 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_harehearse.errors import ConfigError, Refused
-from pytest_harehearse.events import (
-    EventLog,
-    GateReached,
-    PlaybookFixed,
-    RehearsalStarted,
-    RunStarted,
-    StepFinished,
-    StepStarted,
-)
+from pytest_harehearse.events import GateReached, PlaybookFixed, RehearsalStarted, RunStarted, StepFinished, StepStarted
 from pytest_harehearse.rehearsal.patching import steps
 from pytest_harehearse.rehearsal.patching.errors import Stopped
 from pytest_harehearse.rehearsal.patching.facade import Conduct, Patching
 from pytest_harehearse.rehearsal.patching.patches import command, reboot
 from pytest_harehearse.rehearsal.patching.progress import of, read, skipped
+from pytest_harehearse.streams import EventLog
 from unit.rehearsal.test_patching import PATCH, QUICK, hosts, journal, patched  # noqa: F401 - fixtures
 
 TEST, CLUSTER = "test_x.py::test_x", "lab/web"

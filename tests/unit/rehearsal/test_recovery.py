@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -269,6 +270,49 @@ def test_a_manager_that_never_answered_is_not_forgotten(world, scene, journal, m
     assert found.outcome == "unknown"
     assert found.unknown == ["what the manager shows: no node answers"]
     assert len(journal.still_open()) == 1
+
+
+STALE = replace(HELD, expired=True)
+OF_IT = "the lease of run r-9 of bob@ci"
+
+
+@pytest.mark.parametrize("booted", ["holds it still", "holds nothing"])
+def test_a_lease_on_a_node_that_boots_is_taken_away_once_it_answers(world, scene, journal, monkeypatch, booted):
+    """A frozen node was fenced when it went on: it is silent for as long as it boots."""
+    monkeypatch.setattr(recovery, "AGAIN_S", 30.0)
+    entry(journal)
+    world.left.append(LEFT)
+    world.lease = STALE
+    tries = []
+
+    def take_away(places, lease):
+        tries.append(lease)
+        if len(tries) == 1:
+            if booted == "holds nothing":
+                world.lease = None
+            return {"n1": "no connection within 5.00 s"}
+        world.lease = None
+        return {}
+
+    monkeypatch.setattr(recovery.lease, "take_away", take_away)
+    found = recover(scene, journal)
+    assert found.outcome == "clean"
+    assert journal.still_open() == []
+    [of_it] = [finding for finding in found.findings if finding.what.startswith(OF_IT)]
+    assert of_it.done is True
+    assert of_it.detail == ("undone and verified" if booted == "holds it still" else "it lies nowhere any more")
+
+
+def test_a_lease_that_cannot_be_taken_away_to_the_end_is_told(world, scene, journal, monkeypatch):
+    monkeypatch.setattr(recovery, "AGAIN_S", 0.1)
+    world.left.append(LEFT)
+    world.lease = STALE
+    monkeypatch.setattr(recovery.lease, "take_away", lambda places, lease: {"n1": "no connection within 5.00 s"})
+    found = recover(scene, journal)
+    assert found.outcome == "not clean"
+    assert [finding.detail for finding in found.findings if finding.what.startswith(OF_IT)] == [
+        "n1: no connection within 5.00 s"
+    ]
 
 
 def test_an_undo_whose_end_is_not_known_is_unknown(world, scene, journal, monkeypatch):

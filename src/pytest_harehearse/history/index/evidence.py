@@ -13,7 +13,7 @@ from pytest_harehearse.history.build import build
 from pytest_harehearse.history.index import codec
 from pytest_harehearse.history.index.database import Database
 from pytest_harehearse.history.index.project import project
-from pytest_harehearse.history.index.runs import place, read, together
+from pytest_harehearse.history.index.runs import directories, place, projected, read, together
 from pytest_harehearse.history.index.tables import rehearsals, runs
 from pytest_harehearse.history.rundir import as_json
 
@@ -58,8 +58,24 @@ def _rows(run: sa.Row[tuple[object, ...]], rows: Sequence[tuple[str, str]]) -> s
     return None
 
 
+def _directory(run: sa.Row[tuple[object, ...]], store: Path) -> Path:
+    """Return where a run lies: under its name, unless that is taken by the run of another runner."""
+    usual = store / "runs" / str(run.run)
+    if _key(usual) == run.key:
+        return usual
+    return next((path for path in directories(store).values() if _key(path) == run.key), usual)
+
+
+def _key(directory: Path) -> str | None:
+    """Return the key of the run that lies there; None: none that can be told, which whoever reads it will say."""
+    try:
+        return projected(read(directory).text).key
+    except (OSError, ValueError):
+        return None
+
+
 def _files(run: sa.Row[tuple[object, ...]], store: Path) -> str | None:
-    directory = store / "runs" / run.run
+    directory = _directory(run, store)
     try:
         if read(directory).sha256 != run.sha256:
             return "its run.json was changed after it was written"

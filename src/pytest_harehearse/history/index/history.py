@@ -12,7 +12,6 @@ from typing import Final, Self
 
 import sqlalchemy as sa
 
-from pytest_harehearse.events import streams
 from pytest_harehearse.history.index import codec
 from pytest_harehearse.history.index import runs as run_files
 from pytest_harehearse.history.index.database import Database
@@ -21,6 +20,7 @@ from pytest_harehearse.history.index.measured import Measured
 from pytest_harehearse.history.index.runs import Synced
 from pytest_harehearse.history.index.tables import rehearsals, runs
 from pytest_harehearse.inventory.model import Inventory
+from pytest_harehearse.streams import streams
 
 FILE: Final = "history.sqlite"
 

@@ -86,7 +86,7 @@ def _measured(run: Mapping[str, Any], one: Mapping[str, Any], anchor: Anchor, ke
         scenario=scenario(one["nodeid"], one["cluster"], one.get("repeat", 0), one.get("repeats", 0)),
         cluster=one["cluster"],
         kind=one["kind"],
-        at=anchor.at(one["start"]),
+        at=_clocks(one, anchor).at(one["start"]),
         verdict=str(one["verdict"]),
         reason=one["reason"],
         duration=one["end"] - one["start"],
@@ -100,6 +100,12 @@ def _measured(run: Mapping[str, Any], one: Mapping[str, Any], anchor: Anchor, ke
         host=run["host"],
         key=key,
     )
+
+
+def _clocks(one: Mapping[str, Any], anchor: Anchor) -> Anchor:
+    """Return the clocks of a rehearsal: of another machine than the run's, or the run's."""
+    own = one.get("anchor")
+    return anchor if own is None else Anchor(float(own["wall"]), float(own["mono"]))
 
 
 def _service(one: Mapping[str, Any]) -> ServiceMeasured:

@@ -14,11 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pytest_harehearse.events import RehearsalStarted, read_run
+from pytest_harehearse.events import RehearsalStarted
 from pytest_harehearse.history.index import codec
 from pytest_harehearse.history.index.database import Database
 from pytest_harehearse.history.index.project import Indexed, project
 from pytest_harehearse.history.index.tables import rehearsals, runs
+from pytest_harehearse.streams import read_run
 
 
 @dataclass(frozen=True, slots=True)

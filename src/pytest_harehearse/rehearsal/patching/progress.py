@@ -17,10 +17,10 @@ from pytest_harehearse.events import (
     RunStarted,
     StepFinished,
     StepStarted,
-    read_run,
 )
 from pytest_harehearse.rehearsal.patching.steps import Step
 from pytest_harehearse.rehearsal.patching.validation import Facts
+from pytest_harehearse.streams import read_run
 
 _KNOWN = frozenset(one.name for one in fields(Step))
 
