@@ -212,8 +212,9 @@ def test_from_drift_to_go(site, monkeypatch, capsys):
     pairs = {pair["scenario"].rpartition("::")[2]: pair for pair in json.loads(said.out)["pairs"]}
     hung = pairs["test_failover_stack_hangs"]
     assert hung["sentence"].startswith("too few rehearsals to tell: 1 of at least 5")
-    # Corosync misses the node after the token, and leaves it out of the membership 1.2 tokens later.
-    assert next(phase["name"] for phase in hung["phases"] if phase["largest"]) == "decide"
+    # Corosync misses the node after the token, and leaves it out of the membership 1.2 tokens later: 6.0 s and 7.2 s more, each
+    # seen once, and by itself a second longer or shorter.
+    assert next(phase["name"] for phase in hung["phases"] if phase["largest"]) in {"detect", "decide"}
     assert hung["causes"][0]["path"].endswith("totem.token")
 
     answer, gates = site.gate("--window", "now")

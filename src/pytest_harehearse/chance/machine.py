@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -15,7 +16,7 @@ from pytest_harehearse.chance.layout import spare, words
 from pytest_harehearse.chance.subjects import Lab as Lab
 from pytest_harehearse.chance.subjects import Model as Model
 from pytest_harehearse.chance.subjects import Subject as Subject
-from pytest_harehearse.errors import ConfigError
+from pytest_harehearse.errors import ConfigError, Indeterminate
 from pytest_harehearse.faults.catalogue import CATALOGUE
 from pytest_harehearse.managers.state import ClusterState
 from pytest_harehearse.rehearsal.cluster import Cluster
@@ -28,7 +29,7 @@ try:
     from hypothesis import seed as seeded
     from hypothesis import strategies as st
     from hypothesis.errors import StopTest, UnsatisfiedAssumption
-    from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+    from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 except ImportError as error:
     raise ConfigError("A state machine needs Hypothesis: pip install hypothesis") from error
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 #: Drawn numbers choose among what is allowed then; there are never more choices.
 _MOST: Final = 1000
 _WAIT_S: Final = 5
+#: Hypothesis leaves whole rules out of a sequence now and then; so many are tried for each one that is wanted.
+_TRIES: Final = 5
 
 
 class ClusterMachine(RuleBasedStateMachine):
@@ -141,12 +144,13 @@ def run_machine(
         on: a model, or the ``cluster`` of a test, and then also
         faults: of that test.
         steps: of a sequence, at most.
-        examples: sequences; default: 100 on a model, 1 on a lab.
+        examples: sequences; default: 100 on a model, 1 on a lab, where those in which nothing was struck do not count.
         seed: what the sequences of a lab are drawn from; default: the ISO week and the names of machine and cluster.
 
     Raises:
         ConfigError: something of it cannot be meant.
         Unsupported: the cluster is a production; nothing was touched.
+        Indeterminate: on a lab too few sequences struck anything.
     """
     unknown = [fault for fault in machine.strikes if fault not in CATALOGUE]
     if unknown:
@@ -178,48 +182,87 @@ def _on_a_model(machine: type[ClusterMachine], model: Subject, steps: int, examp
     run_state_machine_as_test(lambda: machine(model), settings=wanted)  # type: ignore[arg-type]  # a function may make it
 
 
+class _Failure:
+    """The first failure on a lab, after which nothing is touched any more."""
+
+    def __init__(self, machine: str, seed: str) -> None:
+        self._machine = machine
+        self._seed = seed
+        # The test itself may run while an error is on its way, which is none of ours.
+        self._around = sys.exc_info()[1]
+        self.error: BaseException | None = None
+        self._trace: TracebackType | None = None
+
+    def keep(self, error: BaseException | None, steps: Sequence[str]) -> None:
+        """Keep an error if it is the first, with the steps before it."""
+        if error is None or error is self._around or self.error is not None:
+            return
+        if not isinstance(error, StopTest | UnsatisfiedAssumption):
+            error.add_note(
+                f"{self._machine}, what was done before: {'; '.join(steps) or 'nothing'}. Drawn from {self._seed!r}."
+            )
+            self.error, self._trace = error, error.__traceback__
+
+    def tell(self) -> None:
+        """Raise it, if there was one."""
+        if self.error is not None:
+            raise self.error.with_traceback(self._trace)
+
+
 def _on_a_lab(machine: type[ClusterMachine], lab: Lab, steps: int, examples: int, text: str) -> None:
-    failed: list[tuple[BaseException, TracebackType | None]] = []
-    around, made = sys.exc_info()[1], 0
+    failure = _Failure(machine.__name__, text.splitlines()[0])
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+    struck = 0
+    for example in range(examples * _TRIES):
+        # A run of Hypothesis each: no sequence has to be like another as far as they are drawn alike.
+        struck += _once(machine, lab, steps, number + example, failure) or not machine.strikes
+        if struck == examples:
+            return
+    raise Indeterminate(
+        f"{machine.__name__} struck something in {struck} of {examples * _TRIES} sequences, where {examples} had to. Allow more "
+        f"than {steps} steps, or other strikes and targets."
+    )
+
+
+def _once(machine: type[ClusterMachine], lab: Lab, steps: int, number: int, failure: _Failure) -> bool:
+    """Run one sequence, and return whether anything was struck in it."""
+    made, struck = 0, False
 
     class Once(machine):  # type: ignore[misc, valid-type]  # whatever class the user has
+        # The name puts it before others that initialize.
+        @initialize(_drawn=st.integers(0, _MOST))
+        def _0(self, _drawn: int) -> None:
+            if made == 1:
+                # The first sequence is the simplest there is, whatever the seed: nothing of it is done.
+                reject()
+
         def teardown(self) -> None:
+            nonlocal struck
+            struck = struck or any(step.startswith("strike ") for step in self.steps)
             # Hypothesis calls it while the error of a step, if there is one, is on its way.
-            self._keep(sys.exc_info()[1])
+            failure.keep(sys.exc_info()[1], self.steps)
             try:
                 super().teardown()
             except BaseException as error:
-                self._keep(error)
+                failure.keep(error, self.steps)
                 raise
-
-        def _keep(self, error: BaseException | None) -> None:
-            if error is None or error is around or failed or isinstance(error, StopTest | UnsatisfiedAssumption):
-                return
-            done = "; ".join(self.steps) or "nothing"
-            error.add_note(f"{machine.__name__}, what was done before: {done}. Drawn from {text.splitlines()[0]!r}.")
-            failed.append((error, error.__traceback__))
 
     def make() -> ClusterMachine:
         nonlocal made
-        if failed:
-            # Hypothesis runs a sequence that failed again: it gets the same error, and nothing is touched.
-            raise failed[0][0]
+        # Hypothesis runs a sequence that failed again: it gets the same error, and nothing is touched.
+        failure.tell()
         made += 1
-        if made == 1:
-            # The first one is the simplest there is, whatever the seed.
-            reject()
         return Once(lab)
 
     make.__name__ = machine.__name__
     wanted = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, database=None, derandomize=False,
+        max_examples=1, stateful_step_count=steps, deadline=None, database=None, derandomize=False,
         phases=(Phase.generate,), suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
     )  # fmt: skip
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
     try:
         run_state_machine_as_test(seeded(number)(make), settings=wanted)  # type: ignore[arg-type]  # a function may make it
     except BaseException:
-        if not failed:
+        if failure.error is None:
             raise
-    if failed:
-        raise failed[0][0].with_traceback(failed[0][1])
+    failure.tell()
+    return struck
