@@ -94,13 +94,13 @@ def test_a_word_that_cannot_be_meant(table, nodes, text):
 
 
 def test_words_do_not_change_what_a_seed_draws_for_the_others():
-    """Only a word takes a lot of its own."""
+    """Which nodes a word means is drawn apart, and the same in a part of the plan."""
     named = {"fault": "node_freeze", "node": "n1", "at": {"in": "1..9s"}, "for": "1..9s"}
     alone = draw(read([named, named], NODES), 5)
-    assert [one.pick for one in alone] == [0, 0]
     word = draw(read([named, {**named, "node": "one"}], NODES), 5)
     assert [(one.plus, one.lasts) for one in word] == [(one.plus, one.lasts) for one in alone]
-    assert word[1].pick
+    [part] = draw(read([{**named, "node": "one"}], NODES), 5)
+    assert part.lots(1).random() == word[1].lots(1).random() != word[1].lots(2).random()
 
 
 def test_everything_wrong_is_told_at_once():
