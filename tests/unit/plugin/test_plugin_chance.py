@@ -99,6 +99,28 @@ def test_a_planned_run_tells_the_word_with_what_it_means_in_the_model(static):
     )
 
 
+MACHINE = """
+from pytest_harehearse.chance.machine import ClusterMachine, run_machine
+
+class Ours(ClusterMachine):
+    strikes = ("stack_kill", "service_kill")
+
+def test_failover_machine(cluster, faults):
+    run_machine(Ours, cluster, faults, steps=8)
+"""
+
+
+def test_a_planned_run_tells_the_machine_and_draws_nothing(static):
+    static.makepyfile(MACHINE)
+    result = static.runpytest("--harehearse-plan")
+    result.assert_outcomes(skipped=1)
+    said = " ".join(result.stdout.str().split())
+    assert (
+        "machine Ours: 1 sequence of at most 8 steps, drawn when it runs: strike stack_kill, service_kill, heal, switchover, wait, "
+        "and rules of its own"
+    ) in said
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
