@@ -23,7 +23,7 @@ TEST = """
 import pytest
 from pytest_harehearse.chance.machine import ClusterMachine, run_machine
 
-@pytest.mark.chance(plans=1, steps=3, faults=["stack_kill", "node_freeze"], targets=["c1", "c2", "c3"])
+@pytest.mark.chance(plans=1, steps=3, faults=["stack_kill", "node_freeze"], targets=["c2", "c3"])
 def test_failover_chance(cluster, probes, faults, fault_plan):
     with probes.watch(settle="2s"):
         faults.play_through(fault_plan)
@@ -58,7 +58,7 @@ def test_failover_moved(cluster, probes, faults, fault_plan):
         cluster.until_redundant(within="2min")
     assert cluster.active == before
 """
-WANTED = Chance(plans=1, steps=3, faults=("stack_kill", "node_freeze"), targets=("c1", "c2", "c3"))
+WANTED = Chance(plans=1, steps=3, faults=("stack_kill", "node_freeze"), targets=("c2", "c3"))
 MOVED = Chance(plans=1, steps=2, faults=("stack_kill",), targets=("active", "standby"))
 
 
@@ -95,11 +95,11 @@ def rehearsed(folder, *options, status=0):
 
 
 def test_a_drawn_plan_is_struck_as_it_was_drawn_and_repeats_are_counted(site):
-    # A short one, for it is really played.
+    # A short one, for it is really played. The primary, c1, is not struck: one that thaws is a second primary for a while.
     seed, plan = chosen(
         site, WANTED, "test_failover_chance", lambda plan: len(plan) == 2 and length(plan) <= 50
     )  # fmt: skip
-    _, [one] = rehearsed(site, "-k", "chance", f"--harehearse-seed={seed}")
+    _, [one] = rehearsed(site, "-k", "test_failover_chance", f"--harehearse-seed={seed}")
     struck = [(fault["name"], fault["target"], fault["outcome"], fault["undone"]) for fault in one["faults"]]
     assert struck == [(table["fault"], table["node"], "done", "done") for table in plan]
     assert f"PLAN = {plan!r}" in one["notes"][0]
